@@ -1,0 +1,1 @@
+"""Classic models, trained in iterations: trials of the same search as the networks."""

@@ -1,0 +1,41 @@
+"""The baseline that looks at no feature."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from raytabdl.component import Classic
+from raytabdl.inputs import Array, Inputs, Target
+
+
+class Dummy(Classic):
+    """Predicts the class frequencies, or the mean of the target."""
+
+    name: ClassVar[str] = "dummy"
+    horizon: ClassVar[int] = 1
+
+    def __init__(self, target: Target, *, seed: int, n_threads: int) -> None:
+        self.target = target
+        self.prior_: list[float] = []
+
+    def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
+        if self.target.task_type.is_classification:
+            counts = np.bincount(y.astype(np.int64), minlength=self.target.n_classes)
+            self.prior_ = (counts / counts.sum()).tolist()
+        else:
+            self.prior_ = [float(y.mean())]
+
+    def predict(self, X: Inputs, n_iterations: int) -> Array:
+        if self.target.task_type.is_classification:
+            return np.tile(np.array(self.prior_), (len(X), 1))
+        return np.full(len(X), self.prior_[0])
+
+    def save(self, folder: Path) -> None:
+        (folder / "dummy.json").write_text(json.dumps({"prior": self.prior_}))
+
+    def load(self, folder: Path) -> None:
+        self.prior_ = json.loads((folder / "dummy.json").read_text())["prior"]

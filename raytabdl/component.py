@@ -1,0 +1,146 @@
+"""What a member of a family declares: a name, and a ``space`` that names keyword arguments of its constructor.
+
+``cls(**config)`` builds a component from the values of its space; a class passed by value travels to a Ray
+worker, a name in a registry would not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from raytabdl.inputs import Array, Inputs, Target
+
+ConfigValue = bool | int | float | str
+Config = Mapping[str, ConfigValue]
+
+
+@dataclass(frozen=True)
+class When:
+    """The values of a sibling ``Choice`` under which a hyperparameter is active."""
+
+    name: str
+    values: tuple[ConfigValue, ...]
+
+
+@dataclass(frozen=True)
+class Real:
+    """A real hyperparameter on [low, high]."""
+
+    low: float
+    high: float
+    default: float
+    log: bool = False
+    when: When | None = None
+
+    def __post_init__(self) -> None:
+        _check_range(self.low, self.high, self.default, self.log)
+
+
+@dataclass(frozen=True)
+class Integer:
+    """An integer hyperparameter from low to high, both included."""
+
+    low: int
+    high: int
+    default: int
+    log: bool = False
+    when: When | None = None
+
+    def __post_init__(self) -> None:
+        _check_range(self.low, self.high, self.default, self.log)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A categorical hyperparameter: one of ``options``, which have no order."""
+
+    options: tuple[ConfigValue, ...]
+    default: ConfigValue
+    when: When | None = None
+
+    def __post_init__(self) -> None:
+        if self.default not in self.options:
+            raise ValueError(f"default must be one of the options, got {self.default=}, {self.options=}")
+
+
+Dimension = Real | Integer | Choice
+Space = Mapping[str, Dimension]
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """How long a training at the full budget is.
+
+    A budget counts units, ``max_budget`` of them in all. A network trains ``epochs`` epochs of at most
+    ``rows_per_epoch`` rows, a classic model ``iteration_share`` of its own ``horizon`` iterations.
+    """
+
+    max_budget: int
+    epochs: int
+    rows_per_epoch: int
+    iteration_share: float = 1.0
+
+    def iterations(self, model: type[Classic], budget: int) -> int:
+        """The iterations that a classic model has done at a budget."""
+        return max(1, round(model.horizon * self.iteration_share * budget / self.max_budget))
+
+
+class Component:
+    """A member of a family.
+
+    The names in ``space`` are keyword arguments of the constructor; the values of an inactive
+    hyperparameter (``When``) are absent from a configuration, so the constructor gives them a default.
+    """
+
+    name: ClassVar[str]
+    space: ClassVar[Space] = {}
+
+
+class Network(Component):
+    """A torch module from encoded rows to outputs; also a ``torch.nn.Module``.
+
+    ``cls(d_num, cardinalities, d_out, **config)`` builds it; ``forward(x_num, x_cat)`` maps float32 of shape
+    (batch, d_num) without NaN and int64 of shape (batch, d_cat) to (batch, d_out): logits, or the
+    standardised target.
+    """
+
+
+class Classic(Component):
+    """A model that is trained in iterations (boosting rounds, trees) instead of epochs.
+
+    ``cls(target, seed=..., n_threads=..., **config)`` builds an untrained one.
+    """
+
+    horizon: ClassVar[int]
+    """Iterations at the full budget, before the share that the time limit leaves (``Horizon``)."""
+
+    def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
+        """Trains until the model has ``n_iterations`` in all."""
+        raise NotImplementedError
+
+    def predict(self, X: Inputs, n_iterations: int) -> Array:
+        """Predictions of the first ``n_iterations``, in the form that ``Target`` describes."""
+        raise NotImplementedError
+
+    def save(self, folder: Path) -> None:
+        """Writes the model, without pickle, into an existing folder."""
+        raise NotImplementedError
+
+    def save_progress(self, folder: Path) -> None:
+        """Writes what ``load`` needs so that ``advance`` can go on; the model itself is enough for most."""
+        self.save(folder)
+
+    def load(self, folder: Path) -> None:
+        """Takes the state that ``save`` or ``save_progress`` wrote."""
+        raise NotImplementedError
+
+
+def _check_range(low: float, high: float, default: float, log: bool) -> None:
+    if not (math.isfinite(low) and math.isfinite(high) and low <= default <= high and low < high):
+        raise ValueError(f"must hold low <= default <= high and low < high, got {low=}, {default=}, {high=}")
+    if log and low <= 0:
+        raise ValueError(f"low must be positive on a log scale, got {low=}")

@@ -1,0 +1,185 @@
+"""What was tried: one JSON line for each change of a trial, appended by the driver and by nobody else."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from raytabdl.component import Config
+
+
+class Status(Enum):
+    """Where a trial stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration that is trained; ``origin`` says who suggested it: quick, portfolio, model or random."""
+
+    id: str
+    config: Config
+    origin: str
+    bracket: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Where the seconds of a trial went since its last report."""
+
+    training: float = 0.0
+    evaluation: float = 0.0
+    checkpoint: float = 0.0
+    setup: float = 0.0
+
+    def __add__(self, other: Seconds) -> Seconds:
+        return Seconds(
+            self.training + other.training,
+            self.evaluation + other.evaluation,
+            self.checkpoint + other.checkpoint,
+            self.setup + other.setup,
+        )
+
+    @property
+    def total(self) -> float:
+        return self.training + self.evaluation + self.checkpoint + self.setup
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a trial reached at a budget, measured on fold 0.
+
+    ``rung_loss`` is what trials are promoted on, ``loss`` the loss of the user's metric, ``scores`` the
+    values of the logged metrics; ``time`` counts seconds from the start of the fit. ``member`` is the key of
+    the validation predictions and of the model, where they were written.
+    """
+
+    trial_id: str
+    budget: int
+    rung_loss: float
+    loss: float
+    scores: Mapping[str, float]
+    seconds: Seconds
+    time: float
+    member: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """A trial that was promoted, paused, stopped, completed or failed, and why where there is more to say."""
+
+    trial_id: str
+    status: Status
+    time: float
+    reason: str = ""
+
+
+Record = Trial | Result | Change
+
+
+@dataclass
+class History:
+    """All trials of a run, in the order of their records; appended to ``path`` where there is one."""
+
+    path: Path | None = None
+    trials: dict[str, Trial] = field(default_factory=dict)
+    results: list[Result] = field(default_factory=list)
+    statuses: dict[str, Status] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def append(self, record: Record) -> None:
+        """Adds a record, and writes it before anything else happens."""
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(_to_line(record) + "\n")
+        self._take(record)
+
+    def _take(self, record: Record) -> None:
+        if isinstance(record, Trial):
+            self.trials[record.id] = record
+            self.statuses[record.id] = Status.RUNNING
+        elif isinstance(record, Result):
+            self.results.append(record)
+        else:
+            self.statuses[record.trial_id] = record.status
+            if record.status is Status.FAILED:
+                self.failures[record.trial_id] = record.reason
+
+    def count(self, status: Status) -> int:
+        return sum(1 for value in self.statuses.values() if value is status)
+
+    def last_results(self) -> dict[str, Result]:
+        """The result of each trial at the largest budget that it reached."""
+        return {result.trial_id: result for result in self.results}
+
+    def incumbent(self) -> Result | None:
+        """The result with the lowest loss of the user's metric."""
+        usable = [result for result in self.results if math.isfinite(result.loss)]
+        return min(usable, key=lambda result: result.loss, default=None)
+
+    def trajectory(self) -> list[tuple[float, float]]:
+        """The seconds at which the best single loss fell, and the loss it fell to."""
+        steps: list[tuple[float, float]] = []
+        for result in self.results:
+            if math.isfinite(result.loss) and (not steps or result.loss < steps[-1][1]):
+                steps.append((result.time, result.loss))
+        return steps
+
+    def reasons(self) -> dict[str, int]:
+        """The last line of each failure's traceback, with how often it occurred, the most frequent first."""
+        counts: dict[str, int] = {}
+        for text in self.failures.values():
+            line = text.strip().splitlines()[-1] if text.strip() else "no reason given"
+            counts[line] = counts.get(line, 0) + 1
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def read_history(path: Path) -> History:
+    """The history that a file holds, to be appended to; a last line that was cut short is left out."""
+    history = History()
+    if path.exists():
+        for record in read_records(path):
+            history._take(record)
+    history.path = path
+    return history
+
+
+def read_records(path: Path) -> Iterator[Record]:
+    """The records of a file, oldest first."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines):
+        if line:
+            try:
+                yield _from_line(line)
+            except json.JSONDecodeError:
+                # A killed writer leaves at most its last line unfinished.
+                if number < len(lines) - 2:
+                    raise
+
+
+def _to_line(record: Record) -> str:
+    fields = asdict(record)
+    if isinstance(record, Change):
+        fields["status"] = record.status.value
+    return json.dumps({"record": type(record).__name__.lower(), **fields}, sort_keys=False)
+
+
+def _from_line(line: str) -> Record:
+    fields: dict[str, Any] = json.loads(line)
+    kind = fields.pop("record")
+    if kind == "trial":
+        return Trial(**fields)
+    if kind == "result":
+        return Result(**{**fields, "seconds": Seconds(**fields["seconds"])})
+    return Change(**{**fields, "status": Status(fields["status"])})

@@ -1,0 +1,62 @@
+"""What every model is handed: encoded rows, and the kind of target to predict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64] | NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+
+class TaskType(Enum):
+    """The three kinds of target."""
+
+    BINARY = "binary"
+    MULTICLASS = "multiclass"
+    REGRESSION = "regression"
+
+    @property
+    def is_classification(self) -> bool:
+        return self is not TaskType.REGRESSION
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Encoded rows of a table.
+
+    ``numeric`` is float32 of shape (n, d_num), NaN where a value is missing. ``categorical`` is int32 of
+    shape (n, d_cat); column j holds codes below ``cardinalities[j]``, and code 0 is the level of
+    categories that were not seen when the schema was made.
+    """
+
+    numeric: NDArray[np.float32]
+    categorical: NDArray[np.int32]
+    cardinalities: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.numeric)
+
+    def take(self, rows: Rows) -> Inputs:
+        """The given rows, copied."""
+        return Inputs(self.numeric[rows], self.categorical[rows], self.cardinalities)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The kind of value that a model predicts.
+
+    Predictions are probabilities of shape (n, n_classes), also for two classes, or values of shape (n,)
+    for a regression, where ``n_classes`` is 0.
+    """
+
+    task_type: TaskType
+    n_classes: int
+
+    @property
+    def d_out(self) -> int:
+        """The number of outputs of a network: logits, or the one standardised value."""
+        return self.n_classes if self.task_type.is_classification else 1

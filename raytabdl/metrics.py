@@ -1,0 +1,185 @@
+"""Metrics as values; inside the package only their losses travel (smaller is better, 0 is perfect).
+
+Predictions are probabilities of shape (n, n_classes) and targets are class codes for a classification; both are
+values of shape (n,) for a regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytabdl.exceptions import SettingError
+from raytabdl.inputs import Array, TaskType
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of predictions.
+
+    ``value(y, predictions)`` is in the metric's own direction; ``best`` is the value of a perfect
+    prediction, where ``greater_is_better`` is true.
+    """
+
+    name: str
+    value: Callable[[Array, Array], float]
+    greater_is_better: bool
+    best: float = 1.0
+
+    def loss(self, y: Array, predictions: Array) -> float:
+        """The distance to a perfect prediction."""
+        return self.loss_of(self.value(y, predictions))
+
+    def loss_of(self, value: float) -> float:
+        return self.best - value if self.greater_is_better else value
+
+    def value_of(self, loss: float) -> float:
+        return self.best - loss if self.greater_is_better else loss
+
+
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
+
+def log_loss(y: Array, predictions: Array) -> float:
+    """The mean negative log probability of the true class."""
+    truth = predictions[np.arange(len(y)), y.astype(np.int64)]
+    return float(-np.log(np.maximum(truth, _SMALLEST)).mean())
+
+
+def accuracy(y: Array, predictions: Array) -> float:
+    return float((predictions.argmax(axis=1) == y).mean())
+
+
+def balanced_accuracy(y: Array, predictions: Array) -> float:
+    """The mean recall over the classes that occur in ``y``."""
+    n_classes = predictions.shape[1]
+    codes = y.astype(np.int64)
+    right = predictions.argmax(axis=1) == codes
+    counts = np.bincount(codes, minlength=n_classes)
+    hits = np.bincount(codes, weights=right, minlength=n_classes)
+    return float((hits[counts > 0] / counts[counts > 0]).mean())
+
+
+def roc_auc(y: Array, predictions: Array) -> float:
+    """The area under the ROC curve; for several classes the mean of one-vs-rest over the classes that occur.
+
+    0.5 where only one class occurs, since no ranking can be told from another.
+    """
+    n_classes = predictions.shape[1]
+    positives = [1] if n_classes == 2 else [c for c in range(n_classes) if (y == c).any()]
+    return float(np.mean([_binary_auc(y == c, predictions[:, c]) for c in positives]))
+
+
+def _binary_auc(positive: NDArray[np.bool_], scores: Array) -> float:
+    """The Mann-Whitney statistic with mid-ranks for ties."""
+    n_positive = int(positive.sum())
+    n_negative = len(positive) - n_positive
+    if n_positive == 0 or n_negative == 0:
+        return 0.5
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    mid_rank = last - (counts - 1) / 2
+    rank_sum = mid_rank[inverse][positive].sum()
+    return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def average_precision(y: Array, predictions: Array) -> float:
+    """The step-wise area under the precision-recall curve, macro-averaged for several classes."""
+    from sklearn.metrics import average_precision_score
+
+    if predictions.shape[1] == 2:
+        return float(average_precision_score(y == 1, predictions[:, 1]))
+    present = [c for c in range(predictions.shape[1]) if (y == c).any()]
+    return float(np.mean([average_precision_score(y == c, predictions[:, c]) for c in present]))
+
+
+def _label_metric(name: str, average: str | None) -> Callable[[Array, Array], float]:
+    """Precision, recall or F1 of the most probable class; class 1 is the positive one where there are two."""
+
+    def value(y: Array, predictions: Array) -> float:
+        from sklearn import metrics
+
+        labels = predictions.argmax(axis=1)
+        binary = predictions.shape[1] == 2
+        function = getattr(metrics, f"{name}_score")
+        return float(function(y, labels, average=average or ("binary" if binary else "macro"), zero_division=0))
+
+    return value
+
+
+def mse(y: Array, predictions: Array) -> float:
+    return float(np.square(y - predictions, dtype=np.float64).mean())
+
+
+def rmse(y: Array, predictions: Array) -> float:
+    return float(np.sqrt(mse(y, predictions)))
+
+
+def mae(y: Array, predictions: Array) -> float:
+    return float(np.abs(y - predictions).mean())
+
+
+def median_absolute_error(y: Array, predictions: Array) -> float:
+    return float(np.median(np.abs(y - predictions)))
+
+
+def msle(y: Array, predictions: Array) -> float:
+    """The mean squared difference of log(1 + value); predictions below 0 count as 0."""
+    return float(np.square(np.log1p(y) - np.log1p(np.maximum(predictions, 0.0))).mean())
+
+
+def r2(y: Array, predictions: Array) -> float:
+    """The share of the variance explained; 0 where the target does not vary."""
+    variance = float(np.var(y))
+    return 1.0 - mse(y, predictions) / variance if variance > 0 else 0.0
+
+
+def _f_family() -> dict[str, Metric]:
+    suffixes: dict[str, str | None] = {"": None, "_macro": "macro", "_micro": "micro", "_weighted": "weighted"}
+    return {
+        f"{name}{suffix}": Metric(f"{name}{suffix}", _label_metric(name, average), True)
+        for name in ("f1", "precision", "recall")
+        for suffix, average in suffixes.items()
+    }
+
+
+CLASSIFICATION: dict[str, Metric] = {
+    "log_loss": Metric("log_loss", log_loss, False),
+    "accuracy": Metric("accuracy", accuracy, True),
+    "balanced_accuracy": Metric("balanced_accuracy", balanced_accuracy, True),
+    "roc_auc": Metric("roc_auc", roc_auc, True),
+    "average_precision": Metric("average_precision", average_precision, True),
+    **_f_family(),
+}
+REGRESSION: dict[str, Metric] = {
+    "rmse": Metric("rmse", rmse, False),
+    "mae": Metric("mae", mae, False),
+    "mse": Metric("mse", mse, False),
+    "msle": Metric("msle", msle, False),
+    "median_absolute_error": Metric("median_absolute_error", median_absolute_error, False),
+    "r2": Metric("r2", r2, True),
+}
+
+
+def metric(choice: str | Metric | None, task_type: TaskType) -> Metric:
+    """The metric of that name, or the default of the task: log loss, or RMSE for a regression."""
+    if isinstance(choice, Metric):
+        return choice
+    known = CLASSIFICATION if task_type.is_classification else REGRESSION
+    if choice is None:
+        return next(iter(known.values()))
+    if choice not in known:
+        raise SettingError(f"metric must be one of {sorted(known)} for a {task_type.value} task, got {choice!r}")
+    return known[choice]
+
+
+def logged(task_type: TaskType) -> tuple[Metric, ...]:
+    """The metrics that are logged beside the one that is optimised."""
+    names = ("log_loss", "roc_auc", "accuracy") if task_type.is_classification else ("rmse", "mae", "r2")
+    known = CLASSIFICATION if task_type.is_classification else REGRESSION
+    return tuple(known[name] for name in names)

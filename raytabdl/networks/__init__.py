@@ -1,0 +1,11 @@
+"""Networks: torch modules from encoded rows to outputs."""
+
+from __future__ import annotations
+
+from raytabdl.component import Network
+from raytabdl.networks.mlp import ShapedMLP
+from raytabdl.networks.resnet import ShapedResNet
+
+NETWORKS: tuple[type[Network], ...] = (ShapedMLP, ShapedResNet)
+
+__all__ = ["NETWORKS", "ShapedMLP", "ShapedResNet"]

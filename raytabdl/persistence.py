@@ -1,0 +1,132 @@
+"""Files that are written whole or not at all, and hashes that say whether they still are what was written.
+
+Nothing here writes or reads a pickle: JSON, plain arrays and safetensors only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytabdl.exceptions import CorruptModelError
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+"""The version of the layout of run folders and saved models."""
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made where it was missing, closed to other users."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces a file in one step: a reader sees the old content or the new one, also after a crash."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    write_bytes(path, json.dumps(content, indent=1).encode())
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file. Raises CorruptModelError where it is missing or cut short."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CorruptModelError(f"{path} is missing; the folder is no run and no saved model, or was cut") from error
+    except ValueError as error:
+        raise CorruptModelError(f"{path} is not readable as JSON ({error}); restore the file from a copy") from error
+
+
+def write_array(path: Path, array: NDArray[Any]) -> None:
+    """Writes a numeric array as .npy in one step."""
+    with tempfile.TemporaryFile() as file:
+        np.save(file, array, allow_pickle=False)
+        file.seek(0)
+        write_bytes(path, file.read())
+
+
+def read_array(path: Path) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise CorruptModelError(f"{path} is no complete array ({error}); restore the file from a copy") from error
+    return array
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder that takes the place of ``path`` when the block ends without an error."""
+    make_folder(path.parent)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # mode 0700
+    try:
+        yield temporary
+        old = temporary.with_name(f"{temporary.name}-old")
+        if path.exists():
+            path.rename(old)
+        temporary.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_manifest(folder: Path, names: Iterator[str] | list[str]) -> None:
+    """The SHA-256 of each named file or of each file of a named folder, written last."""
+    files = [file for name in names for file in _files(folder / name)]
+    hashes = {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(files)}
+    write_json(folder / MANIFEST, {"format": FORMAT, "sha256": hashes})
+
+
+def check_manifest(folder: Path) -> None:
+    """Raises CorruptModelError, naming the file, where one is missing or is not what was written."""
+    manifest = read_json(folder / MANIFEST)
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
+        raise CorruptModelError(f"{folder / MANIFEST} lists no files; restore it from a copy")
+    if manifest.get("format", 0) > FORMAT:
+        raise CorruptModelError(
+            f"{folder} has format {manifest['format']}, this version of raytabdl reads up to {FORMAT}: update raytabdl"
+        )
+    root = folder.resolve()
+    for name, expected in manifest["sha256"].items():
+        file = folder / name
+        if not file.resolve().is_relative_to(root):
+            raise CorruptModelError(f"{folder / MANIFEST} names a file outside the folder: {name!r}")
+        if not file.is_file():
+            raise CorruptModelError(f"{file} is missing; restore it from a copy")
+        if _sha256(file) != expected:
+            raise CorruptModelError(f"{file} was changed or cut short since it was written; restore it from a copy")
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return [file for file in path.rglob("*") if file.is_file()]
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,93 @@
+"""How long and on how many rows to train at the full budget, by the size of the table and the time given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from raytabdl.search.brackets import Budgets
+
+N_FOLDS = 5
+MAX_ROWS_PER_EPOCH = 50_000
+MIN_ROWS_PER_EPOCH = 1_000
+FULL_TRIAL_SHARE = 1 / 6
+"""The most of all worker seconds that one trial at the full budget may take."""
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """Iterations at the full budget, and what one costs on a core.
+
+    ``ms`` is for 1,000 rows of 20 columns; the cost grows with the columns as ``columns + free_columns``.
+    """
+
+    ms: float
+    free_columns: int
+    least: int
+    most: int
+
+    def seconds(self, n_rows: int, n_columns: int, n_iterations: int) -> float:
+        columns = (n_columns + self.free_columns) / (20 + self.free_columns)
+        return self.ms / 1e6 * n_rows * columns * n_iterations
+
+    def iterations(self, n_rows: int, n_columns: int, seconds: float) -> int:
+        """As many as fit, between ``least`` and ``most``."""
+        return int(min(max(seconds / self.seconds(n_rows, n_columns, 1), self.least), self.most))
+
+
+# A 3x256 network multiplies with (columns + 512) * 256 weights. Boosters and forests: about CatBoost's and
+# scikit-learn's times on 8,000 rows.
+NETWORK = Horizon(ms=25.0, free_columns=512, least=9, most=120)
+BOOSTER = Horizon(ms=0.6, free_columns=10, least=135, most=1080)
+FOREST = Horizon(ms=3.2, free_columns=40, least=27, most=270)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is set to before it starts."""
+
+    budgets: Budgets
+    first_bracket: int
+    n_folds: int
+    network_epochs: int
+    rows_per_epoch: int
+    booster_iterations: int
+    forest_trees: int
+
+
+def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers: int) -> Plan:
+    """The plan for a table of ``n_columns`` encoded columns (``n_classes`` is 0 for a regression).
+
+    | full-budget trials of a network that fit | first bracket (27 / 3)        |
+    | ---------------------------------------- | ----------------------------- |
+    | 12 and more                              | 0: 27 trials from budget 1 up |
+    | 8 to 12                                  | 1: 12 trials from budget 3 up |
+    | fewer                                    | 2: 6 trials from budget 9 up  |
+    """
+    if min(n_rows, n_columns, n_workers) < 1 or n_classes < 0 or seconds <= 0:
+        raise ValueError(
+            "rows, columns, seconds and workers must be positive, and n_classes not negative, got "
+            f"{n_rows=}, {n_columns=}, {n_classes=}, {seconds=}, {n_workers=}"
+        )
+    worker_seconds = seconds * n_workers
+    trial_seconds = worker_seconds * FULL_TRIAL_SHARE
+    n_train = max(n_rows * (N_FOLDS - 1) // N_FOLDS, 1)
+    width = n_columns + n_classes
+    rows_per_epoch = _rows_per_epoch(n_train, width, trial_seconds)
+    network_epochs = NETWORK.iterations(rows_per_epoch, width, trial_seconds)
+    n_full_trials = worker_seconds / NETWORK.seconds(rows_per_epoch, width, network_epochs)
+    n_outputs = n_classes if n_classes > 2 else 1  # boosters grow a tree for each class
+    return Plan(
+        budgets=Budgets(),
+        first_bracket=0 if n_full_trials >= 12 else 1 if n_full_trials >= 8 else 2,
+        n_folds=N_FOLDS,
+        network_epochs=network_epochs,
+        rows_per_epoch=rows_per_epoch,
+        booster_iterations=BOOSTER.iterations(n_train * n_outputs, n_columns, trial_seconds),
+        forest_trees=FOREST.iterations(n_train, n_columns, trial_seconds),
+    )
+
+
+def _rows_per_epoch(n_train: int, width: int, trial_seconds: float) -> int:
+    """All rows up to the cap; fewer where not even the least number of epochs would fit."""
+    fitting = trial_seconds / NETWORK.seconds(1, width, NETWORK.least)
+    return int(min(n_train, MAX_ROWS_PER_EPOCH, max(fitting, MIN_ROWS_PER_EPOCH)))

@@ -1,0 +1,92 @@
+"""Configurations to start with, and how they are made to fit a space."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ConfigSpace import ConfigurationSpace, UniformFloatHyperparameter, UniformIntegerHyperparameter
+from ConfigSpace.hyperparameters import Hyperparameter
+
+from raytabdl.component import Config, ConfigValue
+from raytabdl.search.vectors import to_config
+
+logger = logging.getLogger(__name__)
+
+ORIGINS = ("hand-chosen", "learned")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A configuration of a portfolio; the note says what it is good for."""
+
+    config: Config
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """Configurations that are known to work, in the order in which to try them, and where they come from."""
+
+    origin: str
+    members: tuple[Member, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.origin not in ORIGINS:
+            raise ValueError(f"origin must be one of {ORIGINS}, got {self.origin!r}")
+
+    @classmethod
+    def read(cls, path: Path) -> Portfolio:
+        """The portfolio in a JSON file ``{"origin", "provenance", "members": [{"note", "config"}, ...]}``."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            members = tuple(Member(config=dict(m["config"]), note=m.get("note", "")) for m in content["members"])
+            return cls(content["origin"], members, content.get("provenance", {}))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{path} must hold a portfolio (origin, members with a config each): {error!r}") from error
+
+
+def first_configurations(portfolio: Portfolio, space: ConfigurationSpace, *, root: str = "model") -> list[Config]:
+    """The members that the space contains, made to fit, in order, each once."""
+    projected = (project(member.config, space, root=root) for member in portfolio.members)
+    return list({frozenset(config.items()): config for config in projected if config is not None}.values())
+
+
+def project(config: Config, space: ConfigurationSpace, *, root: str = "model") -> Config | None:
+    """The legal configuration of the space that is next to the given one.
+
+    Unknown and inactive names are dropped; what is missing, of another type or a choice that the space lacks
+    takes the default; a number out of range is clipped to the range. None where the space lacks the family
+    (the value of ``root``) or forbids the result.
+    """
+    if root not in config or not space[root].legal_value(config[root]):
+        return None
+    vector = np.full(len(space), np.nan)
+    for index, name in enumerate(space.at):  # parents stand before their children
+        if all(condition.satisfied_by_vector(vector) for condition in space.parent_conditions_of[name]):
+            hyperparameter = space[name]
+            value = _fitted(config[name], hyperparameter) if name in config else hyperparameter.default_value
+            vector[index] = hyperparameter.to_vector(value)
+    if any(clause.is_forbidden_vector(vector) for clause in space.forbidden_clauses):
+        logger.info("left out of the portfolio, as the space forbids it: %s", dict(config))
+        return None
+    return to_config(vector, space)
+
+
+def _fitted(value: ConfigValue, hyperparameter: Hyperparameter[Any, Any]) -> ConfigValue:
+    fitted: ConfigValue = hyperparameter.default_value
+    if isinstance(hyperparameter, UniformFloatHyperparameter | UniformIntegerHyperparameter):
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            clipped = min(max(value, hyperparameter.lower), hyperparameter.upper)
+            fitted = round(clipped) if isinstance(hyperparameter, UniformIntegerHyperparameter) else clipped
+    elif hyperparameter.legal_value(value):
+        fitted = value
+    if fitted != value:
+        logger.info("portfolio: %s = %r does not fit the space and becomes %r", hyperparameter.name, value, fitted)
+    return fitted

@@ -1,0 +1,136 @@
+"""What is searched: the components to choose from, as one conditional ConfigSpace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import ConfigSpace
+from ConfigSpace.hyperparameters import Hyperparameter
+
+from raytabdl.classic.catboost import CatBoost
+from raytabdl.classic.forests import RandomForest
+from raytabdl.classic.lightgbm import LightGBM
+from raytabdl.component import Choice, Classic, Component, Config, ConfigValue, Dimension, Integer, Network, Real
+from raytabdl.exceptions import SettingError
+from raytabdl.networks import NETWORKS
+from raytabdl.preprocessing import SCALERS
+from raytabdl.training import OPTIMIZERS, SCHEDULES
+
+ROOT = "model"
+"""The hyperparameter that names the network or the classic model; all others are active under some of its values."""
+
+C = TypeVar("C", bound=Component)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The families that a search draws its pipelines from; a member is a class, of the package or the user's own."""
+
+    networks: tuple[type[Network], ...] = NETWORKS
+    classic: tuple[type[Classic], ...] = (CatBoost, LightGBM, RandomForest)
+    scalers: tuple[type[Component], ...] = SCALERS
+    optimizers: tuple[type[Component], ...] = OPTIMIZERS
+    schedules: tuple[type[Component], ...] = SCHEDULES
+    batch_size: Integer = field(default_factory=lambda: Integer(32, 512, 128, log=True))
+
+    def __post_init__(self) -> None:
+        names = [member.name for member in (*self.networks, *self.classic)]
+        if not names:
+            raise SettingError("choices must hold at least one network or classic model, got none")
+        if len(set(names)) < len(names):
+            raise SettingError(f"the names of networks and classic models must differ, got {names}")
+
+    def only(self, names: Iterable[str]) -> Choices:
+        """The same choices with only the named networks and classic models."""
+        wanted = set(names)
+        known = {member.name for member in (*self.networks, *self.classic)}
+        if not wanted <= known:
+            raise SettingError(f"models must be some of {sorted(known)}, got {sorted(wanted - known)}")
+        return replace(
+            self,
+            networks=tuple(n for n in self.networks if n.name in wanted),
+            classic=tuple(c for c in self.classic if c.name in wanted),
+        )
+
+
+def named(members: Iterable[type[C]], name: ConfigValue) -> type[C]:
+    """The member of that name."""
+    known = {member.name: member for member in members}
+    if name not in known:
+        raise SettingError(f"must be one of {sorted(known)}, got {name!r}")
+    return known[str(name)]
+
+
+def configuration_space(choices: Choices, seed: int = 0) -> ConfigSpace.ConfigurationSpace:
+    """All choices as one conditional space.
+
+    ``model`` is the root; ``network.<name>.<key>`` and ``classic.<name>.<key>`` are active under it,
+    ``scaler``, ``optimizer``, ``schedule`` and ``batch_size`` under the networks.
+    """
+    space = ConfigSpace.ConfigurationSpace(seed=seed)
+    names = [member.name for member in (*choices.networks, *choices.classic)]
+    root = ConfigSpace.CategoricalHyperparameter(ROOT, names)
+    space.add(root)
+    for model in choices.classic:
+        _add(space, f"classic.{model.name}", model.space, root, [model.name])
+    if not choices.networks:
+        return space
+    network_names = [network.name for network in choices.networks]
+    for network in choices.networks:
+        _add(space, f"network.{network.name}", network.space, root, [network.name])
+    _add(space, "", {"batch_size": choices.batch_size}, root, network_names)
+    for label, members in (
+        ("scaler", choices.scalers),
+        ("optimizer", choices.optimizers),
+        ("schedule", choices.schedules),
+    ):
+        options = [member.name for member in members]
+        choice = ConfigSpace.CategoricalHyperparameter(label, options, default_value=options[0])
+        space.add(choice)
+        space.add(ConfigSpace.InCondition(choice, root, network_names))
+        for member in members:
+            _add(space, f"{label}.{member.name}", member.space, choice, [member.name])
+    return space
+
+
+def arguments(config: Config, prefix: str) -> dict[str, ConfigValue]:
+    """The keyword arguments under a prefix: ``network.mlp.n_layers`` gives ``n_layers`` for ``network.mlp``."""
+    start = f"{prefix}."
+    return {key[len(start) :]: value for key, value in config.items() if key.startswith(start)}
+
+
+def _add(
+    space: ConfigSpace.ConfigurationSpace,
+    prefix: str,
+    dimensions: Mapping[str, Dimension],
+    parent: Hyperparameter,
+    values: list[str],
+) -> None:
+    """Adds a component's dimensions, active where the parent takes one of the values, and under their own condition."""
+    added: dict[str, Hyperparameter] = {}
+    for key, dimension in dimensions.items():
+        hyperparameter = _hyperparameter(f"{prefix}.{key}" if prefix else key, dimension)
+        space.add(hyperparameter)
+        added[key] = hyperparameter
+    for key, dimension in dimensions.items():
+        if dimension.when is None:
+            space.add(ConfigSpace.InCondition(added[key], parent, values))
+        else:
+            # The sibling is active under the parent only, so one condition is enough.
+            sibling = added[dimension.when.name]
+            space.add(ConfigSpace.InCondition(added[key], sibling, list(dimension.when.values)))
+
+
+def _hyperparameter(name: str, dimension: Dimension) -> Hyperparameter:
+    if isinstance(dimension, Choice):
+        return ConfigSpace.CategoricalHyperparameter(name, dimension.options, default_value=dimension.default)
+    if isinstance(dimension, Integer):
+        return ConfigSpace.UniformIntegerHyperparameter(
+            name, dimension.low, dimension.high, default_value=dimension.default, log=dimension.log
+        )
+    assert isinstance(dimension, Real)
+    return ConfigSpace.UniformFloatHyperparameter(
+        name, dimension.low, dimension.high, default_value=dimension.default, log=dimension.log
+    )

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ConfigSpace import (
+    Categorical,
+    ConfigurationSpace,
+    Constant,
+    EqualsCondition,
+    Float,
+    ForbiddenEqualsClause,
+    Integer,
+    OrConjunction,
+    OrdinalHyperparameter,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raytabdl.search.vectors import Family, to_config, to_vector
+
+
+def make_space() -> ConfigurationSpace:
+    space = ConfigurationSpace()
+    model, switch = Categorical("model", ["a", "b"]), Categorical("a.switch", [True, False])
+    below, rate, n = Float("a.below", (0.0, 1.0)), Float("b.rate", (1e-6, 1e-2), log=True), Integer("b.n", (1, 9))
+    fixed, shared, kind = Constant("a.fixed", 7), Float("shared", (0.0, 1.0)), Categorical("b.kind", ["p", "q", "r"])
+    space.add(model, switch, below, rate, n, fixed, shared, kind)
+    space.add(*(EqualsCondition(h, model, "a") for h in (switch, fixed)), EqualsCondition(below, switch, True))
+    space.add(*(EqualsCondition(h, model, "b") for h in (n, kind)), ForbiddenEqualsClause(kind, "q"))
+    space.add(OrConjunction(EqualsCondition(rate, model, "b"), EqualsCondition(rate, switch, False)))
+    return space
+
+
+def names(space: ConfigurationSpace, family: Family) -> set[str]:
+    return {space.at[column] for column in family.columns}
+
+
+def test_a_family_holds_what_can_be_active_in_it() -> None:
+    space = make_space()
+    assert names(space, Family(space, "model", "a")) == {"a.switch", "a.below", "b.rate", "shared"}
+    assert names(space, Family(space, "model", "b")) == {"b.rate", "b.n", "b.kind", "shared"}
+
+
+def test_legal_vectors_are_on_the_grid_active_and_allowed() -> None:
+    space, rng = make_space(), np.random.default_rng(0)
+    for choice in ("a", "b"):
+        family = Family(space, "model", choice)
+        vectors = family.sample(50, rng)
+        if choice == "b":
+            vectors[:, space.index_of["b.n"]] = rng.random(50)  # between the integers
+        legal = family.legal(vectors)
+        assert len(legal) > 20
+        for vector in legal:
+            config = to_config(vector, space)
+            assert config["model"] == choice
+            np.testing.assert_allclose(to_vector(config, space), vector, atol=1e-9)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@given(
+    low=st.floats(1e-12, 1.0), factor=st.floats(1.01, 1e12), at=st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1))
+)
+def test_a_number_never_leaves_its_range(log: bool, low: float, factor: float, at: float) -> None:
+    space = ConfigurationSpace()
+    space.add(Float("x", (low, low * factor), log=log))
+    assert low <= float(to_config(np.array([at]), space)["x"]) <= low * factor
+
+
+def test_hyperparameters_without_a_kernel_are_refused() -> None:
+    space = ConfigurationSpace()
+    model = Categorical("model", ["a", "b"])
+    space.add(model, OrdinalHyperparameter("size", ["small", "large"]))
+    with pytest.raises(TypeError, match="a uniform number, a category or a constant"):
+        Family(space, "model", "a")
