@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 import numbers
 import warnings
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -30,6 +33,7 @@ class Kind(Enum):
 
     NUMBER = "number"
     DATETIME = "datetime"
+    ORDINAL = "ordinal"
     CATEGORY = "category"
 
 
@@ -38,7 +42,8 @@ class Column:
     """One column of the training table.
 
     ``origin`` is subtracted from numbers before they become float32, so that large offsets (years,
-    timestamps, ids) lose no precision; ``levels`` are the known categories, whose codes start at 1.
+    timestamps, ids) lose no precision; ``levels`` are the known categories, whose codes start at 1. The levels
+    of an ordered category are in its order, and the position in it is its number.
     """
 
     name: str
@@ -68,18 +73,28 @@ class Schema:
     def encode(self, table: Any) -> Inputs:
         """The rows of a table as numbers and codes.
 
-        Columns are matched by name; unknown ones are ignored with a warning. Raises DataError where a
-        column is missing or a number cannot be read.
+        Columns are matched by name; unknown columns are ignored and unseen categories share code 0, both with a
+        warning. Raises DataError where a column is missing or a number cannot be read.
         """
         frame = self._aligned(to_frame(table))
         n_rows = len(frame)
         numeric, categorical = [], []
+        n_unseen: dict[str, int] = {}  # by column
         for column in self.columns:
             values = frame[column.name]
+            if column.kind is Kind.CATEGORY or column.kind is Kind.ORDINAL:
+                codes = _codes(values, column)
+                # Of a column with too many levels the rare ones are unseen by design.
+                if len(column.levels) < MAX_LEVELS and (unseen := int(((codes == 0) & values.notna()).sum())):
+                    n_unseen[column.name] = unseen
             if column.kind is Kind.CATEGORY:
-                categorical.append(_codes(values, column))
+                categorical.append(codes)
+            elif column.kind is Kind.ORDINAL:
+                numeric.append(np.where(codes == 0, np.nan, codes).astype(np.float32))
             else:
                 numeric.append(_numbers(values, column))
+        if n_unseen:
+            warnings.warn(f"categories that training did not see, in rows by column: {n_unseen}", stacklevel=2)
         return Inputs(
             np.stack(numeric, axis=1) if numeric else np.empty((n_rows, 0), np.float32),
             np.stack(categorical, axis=1) if categorical else np.empty((n_rows, 0), np.int32),
@@ -87,7 +102,8 @@ class Schema:
         )
 
     def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
-        if not self.named or not has_names(frame):
+        by_name = has_names(frame) and (self.named or set(column_names(frame)) == set(self.names))
+        if not by_name:
             if frame.shape[1] != len(self.names):
                 raise DataError(
                     f"X has {frame.shape[1]} features, but the model is expecting {len(self.names)} features as input"
@@ -102,7 +118,7 @@ class Schema:
             )
         extra = [name for name in frame.columns if name not in self.names]
         if extra:
-            warnings.warn(f"columns that the model does not know are ignored: {extra}", UserWarning, stacklevel=3)
+            warnings.warn(f"columns that the model does not know are ignored: {extra}", stacklevel=3)
         return frame
 
     def to_json(self) -> dict[str, Any]:
@@ -162,12 +178,13 @@ def to_frame(table: Any) -> pd.DataFrame:
         return _frame_of_array(table)
     import narwhals as nw
 
+    if hasattr(table, "__array__") and not hasattr(table, "columns"):
+        return _frame_of_array(table)
     try:
-        return nw.from_native(table, eager_only=True).to_pandas()
+        frame: pd.DataFrame = nw.from_native(table, eager_only=True).to_pandas()
+        return frame
     except TypeError:
         pass
-    if hasattr(table, "__array__") or hasattr(table, "__array_interface__"):
-        return _frame_of_array(table)
     raise DataError(f"X must be a table (pandas, polars, arrow, numpy, a list of rows), got {type(table).__name__}")
 
 
@@ -191,117 +208,214 @@ def has_names(frame: pd.DataFrame) -> bool:
 
 def column_names(frame: pd.DataFrame) -> list[str]:
     """The names as strings; levels of a MultiIndex are joined by two underscores."""
-    labels = frame.columns
-    names = ["__".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in labels]
-    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    names = ["__".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in frame.columns]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"duplicate column names: {twice}; rename or drop all but one of each")
+        raise DataError(f"duplicate column names (as strings): {twice}; rename or drop all but one of each")
     return names
 
 
 def _infer_column(values: pd.Series, name: str) -> Column | str:
     """The column, or the reason why it is of no use."""
     kind = _kind(values, name)
+    if kind is Kind.ORDINAL:
+        present = values.cat.remove_unused_categories().cat.categories
+        if len(present) < 2:
+            return "one value throughout" if len(present) else "no value at all"
+        return Column(name, kind, levels=tuple(map(_key, present)))
     if kind is Kind.CATEGORY:
-        keys = _level_keys(values, name)
-        counts = keys.value_counts()
-        if len(counts) == 0 or (len(counts) == 1 and counts.index[0] == MISSING):
-            return "no value at all"
-        if len(counts) == 1:
-            return "one value throughout"
-        if len(counts) == len(keys) and len(keys) > 20 and not isinstance(values.dtype, pd.CategoricalDtype):
-            return "a different category in every row"
-        return Column(name, kind, levels=tuple(counts.index[:MAX_LEVELS]))
-    numbers_ = _as_float(values, kind, name)
-    present = numbers_[np.isfinite(numbers_)]
+        return _infer_category(values, name)
+    read = _as_float(values, kind, name)
+    present = read[np.isfinite(read)]
     if len(present) == 0:
         return "no value at all"
-    if (present == present[0]).all() and len(present) == len(numbers_):
+    if (present == present[0]).all() and len(present) == len(read):
         return "one value throughout"
-    if np.isinf(numbers_).any():
-        warnings.warn(
-            f"column {name!r} has {int(np.isinf(numbers_).sum())} infinite values; they count as missing",
-            UserWarning,
-            stacklevel=4,
-        )
+    if n_infinite := int(np.isinf(read).sum()):
+        warnings.warn(f"column {name!r} has {n_infinite} infinite values; they count as missing", stacklevel=4)
     return Column(name, kind, origin=float(np.median(np.clip(present, -_LARGEST, _LARGEST))))
+
+
+def _infer_category(values: pd.Series, name: str) -> Column | str:
+    codes, keys = _factorize(values, name)
+    counts: Counter[str] = Counter()
+    for key, count in zip(keys, np.bincount(codes[codes >= 0], minlength=len(keys)).tolist(), strict=True):
+        counts[key] += count
+    n_missing = int((codes < 0).sum())
+    if n_missing == len(values):
+        return "no value at all"
+    if len(counts) == 1 and n_missing == 0:
+        return "one value throughout"
+    if len(counts) == len(values) > 20 and not isinstance(values.dtype, pd.CategoricalDtype):
+        return "a different category in every row"
+    if n_missing:
+        counts[MISSING] = n_missing
+    return Column(name, Kind.CATEGORY, levels=tuple(key for key, _ in counts.most_common(MAX_LEVELS)))
 
 
 def _kind(values: pd.Series, name: str) -> Kind:
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return Kind.CATEGORY
-    if pd.api.types.is_datetime64_any_dtype(dtype):
+        return Kind.ORDINAL if dtype.ordered else Kind.CATEGORY
+    if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         return Kind.DATETIME
     if pd.api.types.is_complex_dtype(dtype):
-        raise DataError(f"Complex data not supported: column {name!r}; pass the real and the imaginary parts apart")
-    if pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+        _refuse_complex(name)
+    if pd.api.types.is_numeric_dtype(dtype) or dtype.kind in "bm" or isinstance(dtype, pd.IntervalDtype):
         return Kind.NUMBER
-    if dtype == object:
-        present = values[values.notna()]
-        odd = next((v for v in present if isinstance(v, (list, dict, set, np.ndarray))), None)
-        if odd is not None:
-            # scikit-learn's estimator checks look for the words "must be a string or a real number".
-            raise DataError(
-                f"column {name!r} holds a {type(odd).__name__} in a cell; argument must be a string or a real number: "
-                "spread it over columns of its own"
-            )
-        if any(isinstance(v, complex) for v in present):
-            raise DataError(f"Complex data not supported: column {name!r}")
-        if len(present) and all(isinstance(v, numbers.Number) or hasattr(v, "as_tuple") for v in present):
-            return Kind.NUMBER
+    return _kind_of_objects(values, name) if dtype.kind == "O" and _holds_objects(values) else Kind.CATEGORY
+
+
+def _holds_objects(values: pd.Series) -> bool:
+    """Whether the cells are Python objects of any type: those of a string dtype are strings or missing."""
+    return not isinstance(values.dtype, (pd.StringDtype, pd.ArrowDtype))
+
+
+def _kind_of_objects(values: pd.Series, name: str) -> Kind:
+    """What Python objects are: numbers or dates where all of them are, else categories."""
+    present = values[values.notna()]
+    types = set(map(type, present))
+    container = next((t for t in types if issubclass(t, (list, dict, set, np.ndarray))), None)
+    if container is not None:
+        # scikit-learn's estimator checks look for the words "must be a string or a real number".
+        raise DataError(
+            f"column {name!r} holds a {container.__name__} in a cell; argument must be a string or a real number: "
+            "spread it over columns of its own"
+        )
+    if any(issubclass(t, (complex, np.complexfloating)) for t in types):
+        _refuse_complex(name)
+    if types and all(issubclass(t, datetime.date) for t in types):
+        return Kind.DATETIME
+    if types and all(issubclass(t, (numbers.Number, np.number, np.bool_)) for t in types):
+        if any(not isinstance(v, (float, np.generic)) and v != _number(v) for v in present):
+            warnings.warn(f"column {name!r} loses digits: its values are rounded to float64", stacklevel=5)
+        return Kind.NUMBER
+    if len(types) > 1:
+        seen = sorted(t.__name__ for t in types)
+        warnings.warn(f"column {name!r} holds values of several types, {seen}; they count as categories", stacklevel=5)
     return Kind.CATEGORY
 
 
+def _refuse_complex(name: str) -> NoReturn:
+    raise DataError(f"Complex data not supported: column {name!r}; pass the real and the imaginary parts as two columns")
+
+
 def _as_float(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
-    """Values as float64, NaN where missing; datetimes in days since 1970 (UTC), timedeltas in seconds."""
+    """Values as float64, NaN where missing.
+
+    Datetimes and periods (their start) are days since 1970 in UTC, timedeltas seconds, intervals their middle.
+    """
     if kind is Kind.DATETIME:
-        stamps = pd.to_datetime(values, utc=True, errors="coerce")
-        days = (stamps - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
-        return days.to_numpy(np.float64, na_value=np.nan)
-    if pd.api.types.is_timedelta64_dtype(values.dtype):
-        return values.dt.total_seconds().to_numpy(np.float64)
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return values.to_numpy(np.float64, na_value=np.nan)
-    read = pd.to_numeric(values.astype(object).where(values.notna(), None), errors="coerce").astype("float64")
-    unread = read.isna() & values.notna()
-    if unread.any():
-        first = values[unread].iloc[0]
+        return _days(values, name)
+    dtype = values.dtype
+    if isinstance(dtype, pd.IntervalDtype):
+        values = pd.Series(pd.arrays.IntervalArray(values).mid, index=values.index)
+    elif dtype.kind == "m":
+        return np.asarray(values.dt.total_seconds().to_numpy(np.float64, na_value=np.nan))
+    elif dtype.kind == "M":
+        _refuse_values(values, "numbers", name)
+    if pd.api.types.is_numeric_dtype(values.dtype) or dtype.kind == "b":
+        return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
+    if any(isinstance(value, str) for value in values.head(100)):
+        warnings.warn(f"column {name!r} held numbers in training and holds strings here; they are read", stacklevel=5)
+    present = values[values.notna()]
+    read = np.array([_number(value) for value in present], np.float64)
+    _refuse_values(present[np.isnan(read)], "numbers", name)
+    result = np.full(len(values), np.nan)
+    result[values.notna().to_numpy()] = read
+    return result
+
+
+def _number(value: Any) -> float:
+    """The value as a float, infinite where it is too large, and NaN where it is no number."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _days(values: pd.Series, name: str) -> NDArray[np.float64]:
+    if isinstance(values.dtype, pd.PeriodDtype):
+        values = values.dt.to_timestamp()
+    if not pd.api.types.is_datetime64_any_dtype(values.dtype) or values.dtype.type is datetime.date:
+        stamps = _stamps_of_objects(values, name)
+    else:
+        naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz is not None else values
+        # Microseconds reach from the year -290,000 to 290,000; nanoseconds, the default of pandas 2, end in 2262.
+        stamps = naive.to_numpy("datetime64[us]", na_value=np.datetime64("NaT"))
+    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 86_400e6)
+
+
+def _stamps_of_objects(values: pd.Series, name: str) -> NDArray[np.datetime64]:
+    """Raises DataError where a value is no date, or only some have a timezone."""
+    is_present = values.notna().to_numpy()
+    present = values[is_present].astype(object)
+    aware = [getattr(value, "tzinfo", None) is not None for value in present]
+    if any(aware) and not all(aware):
         raise DataError(
-            f"column {name!r} held numbers in training and has {int(unread.sum())} values that are none here, "
-            f"the first is {first!r} at index {values.index[unread][0]!r}"
+            f"column {name!r} mixes {sum(aware)} dates with a timezone and {len(aware) - sum(aware)} without, the "
+            f"first without at index {present.index[aware.index(False)]!r}; give all of them one, or none"
         )
-    return read.to_numpy(np.float64)
+    if any(isinstance(value, str) for value in present):
+        read = pd.to_datetime(present, utc=True, errors="coerce", format="ISO8601").dt.tz_localize(None)
+        stamps = read.to_numpy("datetime64[us]")
+    else:
+        stamps = np.array([_stamp(value) for value in present], "datetime64[us]")
+    _refuse_values(present[np.isnat(stamps)], "dates", name)
+    result = np.full(len(values), np.datetime64("NaT"), "datetime64[us]")
+    result[is_present] = stamps
+    return result
+
+
+def _stamp(value: object) -> np.datetime64:
+    """The date in UTC, NaT where the value is none."""
+    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
+        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    return np.datetime64(value, "us") if isinstance(value, datetime.date) else np.datetime64("NaT")
+
+
+def _refuse_values(bad: pd.Series, wanted: str, name: str) -> None:
+    """Raises DataError where there are bad values."""
+    if len(bad):
+        raise DataError(
+            f"column {name!r} held {wanted} in training and has {len(bad)} values that are none here, the first is "
+            f"{bad.iloc[0]!r} at index {bad.index[0]!r}; mend them or make them missing"
+        )
 
 
 def _numbers(values: pd.Series, column: Column) -> NDArray[np.float32]:
     read = _as_float(values, column.kind, column.name)
     read = np.where(np.isinf(read), np.nan, np.clip(read, -_LARGEST, _LARGEST))
-    return (read - column.origin).astype(np.float32)
+    return np.asarray(read - column.origin, np.float32)
 
 
-def _level_keys(values: pd.Series, name: str) -> pd.Series:
-    """The level of each row as a string, so that it outlives JSON, CSV and a change of dtype."""
+def _factorize(values: pd.Series, name: str) -> tuple[NDArray[np.intp], Sequence[str]]:
+    """The code of each row, -1 where missing, and the level of each code: a string, which outlives JSON, CSV and a
+    change of dtype. Two codes may share a level.
+    """
     try:
         codes, uniques = pd.factorize(values, use_na_sentinel=True)
-    except TypeError as error:
-        raise DataError(f"column {name!r} holds values that are neither numbers nor categories: {error}") from error
-    keys = np.array([*map(_key, uniques), MISSING], dtype=object)
-    return pd.Series(keys[codes], index=values.index)
+    except (TypeError, NotImplementedError) as error:
+        raise DataError(
+            f"column {name!r} of dtype {values.dtype} holds values that are neither numbers nor categories ({error}): "
+            "spread them over columns of their own"
+        ) from error
+    return codes, [_key(value) for value in uniques]
 
 
-def _key(value: object) -> str:
+def _key(value: Hashable) -> str:
     """1, 1.0 and "1" are one level: a missing value turns integers into floats without the user's knowing."""
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
-    if isinstance(value, numbers.Real) and float(value).is_integer() and abs(float(value)) < 2**53:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (float, np.floating)) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     return str(value)
 
 
 def _codes(values: pd.Series, column: Column) -> NDArray[np.int32]:
-    index: dict[str, int] = {level: code for code, level in enumerate(column.levels, start=1)}
-    codes, uniques = pd.factorize(values, use_na_sentinel=True)
-    known: Iterable[int] = (index.get(_key(value), 0) for value in uniques)
-    table = np.array([*known, index.get(MISSING, 0)], dtype=np.int32)
+    code_of = {level: code for code, level in enumerate(column.levels, start=1)}
+    codes, keys = _factorize(values, column.name)
+    table = np.array([*(code_of.get(key, 0) for key in keys), code_of.get(MISSING, 0)], dtype=np.int32)
     return table[codes]

@@ -14,7 +14,7 @@ FULL_TRIAL_SHARE = 1 / 6
 
 
 @dataclass(frozen=True)
-class Horizon:
+class Course:
     """Iterations at the full budget, and what one costs on a core.
 
     ``ms`` is for 1,000 rows of 20 columns; the cost grows with the columns as ``columns + free_columns``.
@@ -34,11 +34,16 @@ class Horizon:
         return int(min(max(seconds / self.seconds(n_rows, n_columns, 1), self.least), self.most))
 
 
-# A 3x256 network multiplies with (columns + 512) * 256 weights. Boosters and forests: about CatBoost's and
-# scikit-learn's times on 8,000 rows.
-NETWORK = Horizon(ms=25.0, free_columns=512, least=9, most=120)
-BOOSTER = Horizon(ms=0.6, free_columns=10, least=135, most=1080)
-FOREST = Horizon(ms=3.2, free_columns=40, least=27, most=270)
+# A 3x256 network multiplies with (columns + 512) * 256 weights. Boosters: about CatBoost's time on 8,000 rows.
+NETWORK = Course(ms=25.0, free_columns=512, least=9, most=108)
+BOOSTER = Course(ms=0.6, free_columns=10, least=135, most=1080)
+
+
+EPOCHS = (9, 18, 27, 54, 81, 108)
+"""Horizons whose rungs fall on whole epochs."""
+
+BOOSTER_HORIZON = 540
+"""The rounds of a booster at its own horizon (``Classic.horizon``); forests get the same share of theirs."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,8 @@ class Plan:
     n_folds: int
     network_epochs: int
     rows_per_epoch: int
-    booster_iterations: int
-    forest_trees: int
+    iteration_share: float
+    """Of the iterations that a classic model has at its own horizon."""
 
 
 def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers: int) -> Plan:
@@ -73,7 +78,8 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
     n_train = max(n_rows * (N_FOLDS - 1) // N_FOLDS, 1)
     width = n_columns + n_classes
     rows_per_epoch = _rows_per_epoch(n_train, width, trial_seconds)
-    network_epochs = NETWORK.iterations(rows_per_epoch, width, trial_seconds)
+    fitting = NETWORK.iterations(rows_per_epoch, width, trial_seconds)
+    network_epochs = max(epochs for epochs in EPOCHS if epochs <= fitting)
     n_full_trials = worker_seconds / NETWORK.seconds(rows_per_epoch, width, network_epochs)
     n_outputs = n_classes if n_classes > 2 else 1  # boosters grow a tree for each class
     return Plan(
@@ -82,8 +88,7 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
         n_folds=N_FOLDS,
         network_epochs=network_epochs,
         rows_per_epoch=rows_per_epoch,
-        booster_iterations=BOOSTER.iterations(n_train * n_outputs, n_columns, trial_seconds),
-        forest_trees=FOREST.iterations(n_train, n_columns, trial_seconds),
+        iteration_share=BOOSTER.iterations(n_train * n_outputs, n_columns, trial_seconds) / BOOSTER_HORIZON,
     )
 
 

@@ -204,11 +204,11 @@ def test_a_family_that_always_fails_is_starved_but_not_forgotten() -> None:
 def test_where_nearly_all_fails_the_model_is_of_what_does_not() -> None:
     space = ConfigurationSpace()
     space.add(Categorical("model", ["net"]), Float("x", (0.0, 1.0)))
-    source, draws = BOHB(space, 0, random_fraction=0.0), RandomSearch(space, 1)
-    for _ in range(60):
-        config = draws.suggest()
-        source.observe(Observation(config, 1, 0.0 if float(config["x"]) < 0.1 else math.nan, 1.0))
-    assert np.mean([float(source.suggest()["x"]) < 0.15 for _ in range(50)]) > 0.8
+    source = BOHB(space, 0, random_fraction=0.0)
+    for i in reversed(range(60)):  # failures far from the good come first
+        x = (i + 0.5) / 60
+        source.observe(Observation({"model": "net", "x": x}, 1, 0.0 if x < 0.07 else math.nan, 1.0))
+    assert np.mean([float(source.suggest()["x"]) < 0.07 for _ in range(50)]) > 0.8
 
 
 def test_of_two_equal_families_the_faster_one_is_tried_more_often() -> None:

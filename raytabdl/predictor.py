@@ -1,0 +1,63 @@
+"""The weighted mean of fitted pipelines: what is left of a run when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytabdl.ensemble import Ensemble
+from raytabdl.exceptions import CorruptModelError
+from raytabdl.inputs import Array, Target
+from raytabdl.persistence import check_manifest
+from raytabdl.pipeline import Pipeline, load_model
+from raytabdl.quick import with_quick
+from raytabdl.run_folder import RunFolder, read_labels
+from raytabdl.schema import Schema
+from raytabdl.space import Choices
+
+_CHUNK_ROWS = 50_000
+"""Rows that are predicted at once, which bounds the memory."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Encodes a table and averages the predictions of the ensemble's members."""
+
+    schema: Schema
+    target: Target
+    classes: NDArray[Any] | None
+    ensemble: Ensemble
+    members: Mapping[str, Pipeline]
+
+    def predict(self, table: Any) -> Array:
+        """Probabilities of shape (n, n_classes) in the order of the classes, or values of shape (n,)."""
+        inputs = self.schema.encode(table)
+        if len(inputs) == 0:
+            return np.empty((0, self.target.n_classes) if self.target.task_type.is_classification else 0)
+        parts = []
+        for start in range(0, len(inputs), _CHUNK_ROWS):
+            rows = inputs.take(np.arange(start, min(start + _CHUNK_ROWS, len(inputs))))
+            parts.append(self.ensemble.predict({name: member.predict(rows) for name, member in self.members.items()}))
+        predictions = np.concatenate(parts).astype(np.float64)
+        if self.target.task_type.is_classification:
+            predictions /= predictions.sum(axis=1, keepdims=True)
+        return predictions
+
+
+def load_predictor(folder: RunFolder, choices: Choices, *, verify: bool = True) -> Predictor:
+    """The predictor of a finished run or a saved model; ``verify`` checks the hashes of all its files first."""
+    if verify:
+        check_manifest(folder.path)
+    classes, target = read_labels(folder.path / "labels.json")
+    ensemble = folder.read_ensemble()
+    known = with_quick(choices)
+    members = {}
+    for name in ensemble.weights:
+        if not folder.model(name).is_dir():
+            raise CorruptModelError(f"{folder.model(name)} is missing; restore it from a copy")
+        members[name] = load_model(folder.model(name), known)
+    return Predictor(folder.read_schema(), target, classes, ensemble, members)

@@ -1,0 +1,62 @@
+"""The quick models: trained in the driver while Ray and its workers start, so that there is an answer from the first second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from raytabdl.classic.catboost import CatBoost
+from raytabdl.classic.dummy import Dummy
+from raytabdl.classic.forests import RandomForest
+from raytabdl.classic.lightgbm import LightGBM
+from raytabdl.classic.linear import Linear
+from raytabdl.component import Classic, Config, Horizon
+from raytabdl.pipeline import ClassicPipeline, Pipeline, Point
+from raytabdl.space import ROOT, Choices
+from raytabdl.task import Task
+
+CLASSIC: tuple[type[Classic], ...] = (Dummy, LightGBM, Linear, CatBoost, RandomForest)
+_PATIENCE = 4
+_PUBLISHED = frozenset({1, 3, 9, 27})
+
+
+@dataclass(frozen=True)
+class QuickResult:
+    """A point of a quick model's course, where it is worth keeping."""
+
+    trial_id: str
+    pipeline: Pipeline
+    points: list[Point]
+
+
+def with_quick(choices: Choices) -> Choices:
+    """The choices, and the quick models beside them: what the members of an ensemble are looked up in."""
+    names = {member.name for member in (*choices.classic, *choices.networks)}
+    return replace(choices, classic=(*choices.classic, *(cls for cls in CLASSIC if cls.name not in names)))
+
+
+def quick_configurations() -> list[tuple[str, Config]]:
+    """The trial ids and configurations of the quick models, in the order in which they are trained."""
+    return [(f"quick-{cls.name.replace('_', '-')}", {ROOT: cls.name}) for cls in CLASSIC]
+
+
+def train_quick(
+    trial_id: str, config: Config, task: Task, horizon: Horizon, seed: int, is_over: Callable[[], bool]
+) -> Iterator[QuickResult]:
+    """Trains one quick model until it gets no better or ``is_over``; yields at its first point, at the rungs and
+    at its end.
+    """
+    pipeline = ClassicPipeline(config, Choices(networks=(), classic=CLASSIC), task.target, horizon, seed)
+    points: list[Point] = []
+    best, n_worse = float("inf"), 0
+    for point in pipeline.train(task, fold=0):
+        points.append(point)
+        n_worse = 0 if point.rung_loss < best else n_worse + 1
+        best = min(best, point.rung_loss)
+        is_whole = point.epoch >= horizon.iterations(type(pipeline.model), horizon.max_budget)
+        is_last = is_whole or n_worse >= _PATIENCE or is_over()
+        if pipeline.best_predictions is not None and (is_last or point.budget in _PUBLISHED):
+            yield QuickResult(trial_id, pipeline, points)
+            points = []
+        if is_last:
+            return

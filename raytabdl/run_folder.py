@@ -1,0 +1,238 @@
+"""The folder of a run: settings, task, trials, curves, predictions, models and the ensemble, readable without the package.
+
+A saved model is the same folder with only what predicting needs.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
+from raytabdl.exceptions import CorruptModelError, RunFolderError
+from raytabdl.history import History, read_history
+from raytabdl.inputs import Array, Inputs, Target, TaskType
+from raytabdl.metrics import Metric
+from raytabdl.persistence import (
+    MANIFEST,
+    make_folder,
+    read_array,
+    read_json,
+    whole_folder,
+    write_array,
+    write_json,
+    write_manifest,
+)
+from raytabdl.pipeline import Pipeline, Point
+from raytabdl.schema import Schema
+from raytabdl.task import Task
+
+
+_KEPT = ("run.json", "schema.json", "labels.json", "ensemble.json", "trials.jsonl")
+"""What a saved model keeps beside its members."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where each thing of a run is kept."""
+
+    path: Path
+
+    @property
+    def run_json(self) -> Path:
+        return self.path / "run.json"
+
+    @property
+    def trials(self) -> Path:
+        return self.path / "trials.jsonl"
+
+    @property
+    def curves(self) -> Path:
+        return self.path / "curves.jsonl"
+
+    @property
+    def ensemble(self) -> Path:
+        return self.path / "ensemble.json"
+
+    @property
+    def trajectory(self) -> Path:
+        return self.path / "trajectory.jsonl"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def tune(self) -> Path:
+        """Tune's own files: pickles, which raytabdl never loads, and deletes at the end of a run."""
+        return self.path / "tune"
+
+    def model(self, member: str) -> Path:
+        return self.models / member
+
+    def checkpoint(self, trial_id: str) -> Path:
+        return self.path / "checkpoints" / trial_id
+
+    def create(self) -> None:
+        """Makes the folder. Raises RunFolderError where it cannot be written or holds another run."""
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise RunFolderError(
+                f"{self.path} is not an empty folder; choose another one, delete it, or go on with its run: "
+                f"raytabdl resume {self.path}"
+            )
+        try:
+            for folder in (self.path, self.predictions, self.models, self.path / "checkpoints"):
+                make_folder(folder)
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be written: {error}") from error
+
+    # The task: what resume needs of the table.
+
+    def write_task(self, task: Task) -> None:
+        with whole_folder(self.path / "task") as folder:
+            np.save(folder / "numeric.npy", task.inputs.numeric, allow_pickle=False)
+            np.save(folder / "categorical.npy", task.inputs.categorical, allow_pickle=False)
+            np.save(folder / "y.npy", task.y, allow_pickle=False)
+            np.save(folder / "folds.npy", task.folds, allow_pickle=False)
+        write_json(self.path / "schema.json", task.schema.to_json())
+        write_array(self.path / "validation_y.npy", task.y[task.split(0)[1]])
+
+    def read_task(self, target: Target) -> Task:
+        folder = self.path / "task"
+        schema = self.read_schema()
+        inputs = Inputs(
+            read_array(folder / "numeric.npy"), read_array(folder / "categorical.npy"), schema.cardinalities
+        )
+        return Task(inputs, read_array(folder / "y.npy"), target, schema, read_array(folder / "folds.npy"))
+
+    def read_schema(self) -> Schema:
+        return Schema.from_json(read_json(self.path / "schema.json"))
+
+    # What trials write: a model and its validation predictions, then a checkpoint.
+
+    def publish(self, pipeline: Pipeline, trial_id: str) -> str:
+        """Writes a pipeline's best point as a member of the ensemble to be, and returns its key.
+
+        The predictions come last: whoever sees them finds the model complete.
+        """
+        member = member_key(trial_id, pipeline.budget)
+        assert pipeline.best_predictions is not None
+        with whole_folder(self.model(member)) as folder:
+            pipeline.save(folder)
+        write_array(self.predictions / f"{member}.npy", pipeline.best_predictions)
+        return member
+
+    def write_checkpoint(self, pipeline: Pipeline, trial_id: str) -> None:
+        """Writes what a trial needs to go on."""
+        with whole_folder(self.checkpoint(trial_id)) as folder:
+            pipeline.save_progress(folder)
+
+    def members(self) -> list[str]:
+        """The keys of all published members, oldest first."""
+        files = sorted(self.predictions.glob("*.npy"), key=lambda file: (file.stat().st_mtime_ns, file.name))
+        return [file.stem for file in files]
+
+    def read_predictions(self, member: str) -> Array:
+        predictions: Array = read_array(self.predictions / f"{member}.npy")
+        return predictions
+
+    def builder(self, metric: Metric, size: int) -> EnsembleBuilder:
+        """An ensemble builder with all published members; what is not better than the dummy stays out."""
+        builder = EnsembleBuilder(read_array(self.path / "validation_y.npy"), metric, size)
+        for member in self.members():
+            loss = builder.add(member, self.read_predictions(member))
+            if member.startswith("quick-dummy"):
+                builder.worst_loss = loss
+        return builder
+
+    # What the driver writes.
+
+    def write_curve(self, trial_id: str, points: list[Point]) -> None:
+        with self.curves.open("a", encoding="utf-8") as file:
+            for point in points:
+                file.write(json.dumps({"trial": trial_id, **asdict(point)}) + "\n")
+
+    def history(self) -> History:
+        return read_history(self.trials)
+
+    def write_ensemble(self, ensemble: Ensemble, metric: Metric) -> None:
+        write_json(
+            self.ensemble, {"metric": metric.name, "loss": ensemble.loss, "weights": dict(ensemble.weights)}
+        )
+
+    def read_ensemble(self) -> Ensemble:
+        record = read_json(self.ensemble)
+        return Ensemble(record["weights"], float(record["loss"]))
+
+    def append_trajectory(self, seconds: float, ensemble: Ensemble) -> None:
+        """Notes which ensemble was the answer from that time on."""
+        line = {"time": seconds, "loss": ensemble.loss, "weights": dict(ensemble.weights)}
+        with self.trajectory.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_trajectory(self) -> list[tuple[float, Ensemble]]:
+        """The ensembles in the order of time: (seconds from the start of the fit, ensemble)."""
+        return [
+            (record["time"], Ensemble(record["weights"], record["loss"])) for record in _read_lines(self.trajectory)
+        ]
+
+    def finish(self) -> None:
+        """Deletes what is of no use after the run, and writes the hashes of what predicting needs."""
+        shutil.rmtree(self.tune, ignore_errors=True)
+        write_manifest(self.path, [*_KEPT, *(f"models/{member}" for member in self.read_ensemble().weights)])
+
+    def copy_model(self, destination: Path) -> None:
+        """Writes only what predicting needs to another folder, whole or not at all."""
+        with whole_folder(destination) as folder:
+            for name in _KEPT:
+                shutil.copyfile(self.path / name, folder / name)
+            for member in self.read_ensemble().weights:
+                shutil.copytree(self.model(member), folder / "models" / member)
+            write_manifest(folder, [*_KEPT, "models"])
+
+    @property
+    def is_finished(self) -> bool:
+        return (self.path / MANIFEST).exists()
+
+
+def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> None:
+    """The classes as JSON, with the dtype that they come back in."""
+    record: dict[str, Any] = {"task_type": target.task_type.value, "n_classes": target.n_classes}
+    if classes is not None:
+        record |= {"dtype": classes.dtype.str if classes.dtype != object else "object", "classes": classes.tolist()}
+    write_json(path, record)
+
+
+def read_labels(path: Path) -> tuple[NDArray[Any] | None, Target]:
+    record: Mapping[str, Any] = read_json(path)
+    target = Target(TaskType(record["task_type"]), record["n_classes"])
+    if "classes" not in record:
+        return None, target
+    if np.dtype(record["dtype"]).hasobject and record["dtype"] != "object":
+        raise CorruptModelError(f"{path} names the dtype {record['dtype']!r}, which no labels have")
+    return np.array(record["classes"], dtype=record["dtype"]), target
+
+
+def _read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The records of a file of JSON lines; a last line that was cut short is left out."""
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").split("\n")
+    for number, line in enumerate(lines):
+        if line:
+            try:
+                yield json.loads(line)
+            except json.JSONDecodeError:
+                if number < len(lines) - 2:
+                    raise

@@ -1,0 +1,92 @@
+"""The Ray actor that keeps the ensemble while the search runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import ray
+
+from raytabdl.ensemble import Ensemble, EnsembleBuilder, leaderboard
+from raytabdl.inputs import Array
+from raytabdl.metrics import Metric
+from raytabdl.run_folder import RunFolder
+
+PAUSE_SECONDS = 0.5
+"""Between two selections, so that a burst of predictions costs one."""
+
+
+@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)
+class EnsembleActor:
+    """Takes validation predictions as they appear in the run folder and re-selects.
+
+    All state is rebuilt from the folder, so a killed actor comes back with the same ensemble. State changes on
+    the event loop only; files are read and members selected in a thread.
+    """
+
+    def __init__(self, folder: RunFolder, metric: Metric, size: int, began_at: float) -> None:
+        self._folder = folder
+        self._metric = metric
+        self._began_at = began_at
+        self._builder: EnsembleBuilder = folder.builder(metric, size)
+        self._ensemble: Ensemble | None = self._builder.ensemble()
+        self._trajectory = folder.read_trajectory()
+        self._is_stale = False
+        self._selection: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        loss = f"{self._ensemble.loss:.5f}" if self._ensemble else "none"
+        return f"EnsembleActor({len(self._builder.losses)} members, {self._metric.name} loss {loss})"
+
+    async def add(self, member: str) -> None:
+        """Takes a member whose predictions lie in the run folder; adding it twice changes nothing."""
+        if member in self._builder.losses:
+            return
+        predictions: Array = await asyncio.to_thread(self._folder.read_predictions, member)
+        self._builder.add(member, predictions)
+        self._is_stale = True
+        if self._selection is None or self._selection.done():
+            self._selection = asyncio.ensure_future(self._select())
+
+    async def incumbent(self) -> Ensemble | None:
+        """The ensemble as of now, or None where no member came yet."""
+        return self._ensemble
+
+    async def trajectory(self) -> list[tuple[float, Ensemble]]:
+        """The ensembles that were the answer, each with the seconds from the start of the fit."""
+        return list(self._trajectory)
+
+    async def leaderboard(self) -> list[tuple[str, float, float]]:
+        """(member, loss, weight), best first."""
+        return list(leaderboard(self._builder, self._ensemble))
+
+    async def settle(self) -> Ensemble | None:
+        """The ensemble of all that was added, once it is selected."""
+        while self._selection is not None and not self._selection.done():
+            await asyncio.shield(self._selection)
+        return self._ensemble
+
+    async def _select(self) -> None:
+        while self._is_stale:
+            self._is_stale = False
+            builder = EnsembleBuilder(
+                self._builder.y,
+                self._metric,
+                self._builder.size,
+                worst_loss=self._builder.worst_loss,
+                predictions=dict(self._builder.predictions),
+                losses=dict(self._builder.losses),
+            )
+            ensemble = await asyncio.to_thread(builder.ensemble)
+            if ensemble is not None and ensemble != self._ensemble:
+                self._ensemble = ensemble
+                seconds = time.time() - self._began_at
+                self._trajectory.append((seconds, ensemble))
+                await asyncio.to_thread(self._folder.append_trajectory, seconds, ensemble)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def start_ensemble_actor(name: str, folder: RunFolder, metric: Metric, size: int, began_at: float) -> Any:
+    """A handle of the named actor of a run."""
+    return EnsembleActor.options(name=name).remote(folder, metric, size, began_at)  # type: ignore[attr-defined]

@@ -1,0 +1,48 @@
+"""The one writer of a run's trials and curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from raytabdl.clock import Clock
+from raytabdl.component import Config
+from raytabdl.history import Change, History, Result, Seconds, Status, Trial
+from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.trainable import Report
+
+
+@dataclass
+class Recorder:
+    """Writes what happens to trials, with the seconds since the start of the fit."""
+
+    folder: RunFolder
+    history: History
+    clock: Clock
+    _seconds: dict[str, Seconds] = field(default_factory=dict)
+
+    def suggested(self, trial_id: str, config: Config, origin: str, bracket: int, seed: int) -> None:
+        self.history.append(Trial(trial_id, dict(config), origin, bracket, seed))
+
+    def reported(self, trial_id: str, report: Report) -> None:
+        """Writes the points of a step, and a result where predictions were published."""
+        self.folder.write_curve(trial_id, list(report.points))
+        seconds = self._seconds.get(trial_id, Seconds()) + report.seconds
+        self._seconds[trial_id] = seconds
+        if report.member is None:
+            return
+        del self._seconds[trial_id]
+        self.history.append(
+            Result(
+                trial_id,
+                report.budget,
+                report.loss,
+                report.metric_loss,
+                report.scores or {},
+                seconds,
+                self.clock.elapsed(),
+                report.member,
+            )
+        )
+
+    def changed(self, trial_id: str, status: Status, reason: str = "") -> None:
+        self.history.append(Change(trial_id, status, self.clock.elapsed(), reason))

@@ -1,0 +1,82 @@
+"""Rebuilding a search from the records of a run; a new run is the case without records."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from raytabdl.component import Config
+from raytabdl.history import Change, Result, Status, Trial, read_records
+from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.searcher import Suggestion
+from raytabdl.search.brackets import Budgets, Race
+from raytabdl.search.samplers import Observation, Sampler
+
+
+@dataclass
+class Standing:
+    """Where a search stands: the race, and the trials that are to go on.
+
+    ``unfinished`` were training when the run ended, ``parked`` wait at a rung.
+    """
+
+    race: Race
+    unfinished: list[Suggestion] = field(default_factory=list)
+    parked: dict[str, Suggestion] = field(default_factory=dict)
+    suggested: list[Config] = field(default_factory=list)
+
+
+def rebuild(folder: RunFolder, budgets: Budgets, first_bracket: int, sampler: Sampler) -> Standing:
+    """Replays the records of a run: the race takes the same course, the sampler learns the same results."""
+    standing = Standing(Race(budgets, first_bracket))
+    race = standing.race
+    trials: dict[str, Trial] = {}
+    statuses: dict[str, Status] = {}
+    for record in read_records(folder.trials) if folder.trials.exists() else ():
+        if isinstance(record, Trial):
+            if record.origin == "quick":
+                continue
+            trials[record.id] = record
+            statuses[record.id] = Status.RUNNING
+            race.add(record.id, record.bracket)
+            sampler.claim(record.config)
+            standing.suggested.append(record.config)
+        elif record.trial_id not in trials:
+            continue
+        elif isinstance(record, Result):
+            _replay_result(record, trials[record.trial_id], race, sampler)
+        else:
+            _replay_change(record, trials[record.trial_id], race, sampler)
+            statuses[record.trial_id] = record.status
+    waiting = {name for name, status in statuses.items() if status is Status.PAUSED}
+    for name, status in statuses.items():
+        trial = trials[name]
+        suggestion = Suggestion(name, trial.config, trial.origin, trial.seed)
+        if name in waiting:
+            standing.parked[name] = suggestion
+        elif status is Status.RUNNING:
+            standing.unfinished.append(suggestion)
+    return standing
+
+
+def _replay_result(record: Result, trial: Trial, race: Race, sampler: Sampler) -> None:
+    milestone = race.milestone(trial.id)
+    if record.budget >= milestone:
+        race.report(trial.id, record.budget, record.rung_loss)
+        sampler.observe(Observation(trial.config, milestone, record.rung_loss, record.seconds.total))
+
+
+def _replay_change(record: Change, trial: Trial, race: Race, sampler: Sampler) -> None:
+    if record.status is Status.RUNNING:
+        race.promote(trial.id)
+    elif record.status is Status.FAILED:
+        race.fail(trial.id)
+        sampler.observe(Observation(trial.config, race.milestone(trial.id), math.inf, 0.0))
+    elif record.status in (Status.STOPPED, Status.COMPLETED):
+        race.stop(trial.id)
+
+
+def remaining(portfolio: list[Config], standing: Standing) -> list[Config]:
+    """The members of a portfolio that were not suggested yet, in order."""
+    seen = {frozenset(config.items()) for config in standing.suggested}
+    return [config for config in portfolio if frozenset(config.items()) not in seen]

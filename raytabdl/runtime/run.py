@@ -1,0 +1,287 @@
+"""A run from the task to the ensemble: quick models while Ray starts, the search, and the end."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+import traceback
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+import raytabdl
+from raytabdl.clock import Clock
+from raytabdl.component import Horizon
+from raytabdl.ensemble import Ensemble
+from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError
+from raytabdl.history import Change, History, Result, Seconds, Status, Trial
+from raytabdl.inputs import Target
+from raytabdl.metrics import Metric, logged
+from raytabdl.persistence import read_json, write_json
+from raytabdl.quick import QuickResult, quick_configurations, train_quick
+from raytabdl.run_folder import RunFolder, write_labels
+from raytabdl.runtime.cluster import Connection
+from raytabdl.runtime.interrupt import Interrupt
+from raytabdl.search.policy import Plan, plan
+from raytabdl.search.portfolio import Portfolio, first_configurations
+from raytabdl.search.samplers import BOHB
+from raytabdl.space import Choices, configuration_space
+from raytabdl.task import Task
+
+LEAST_SECONDS_FOR_RAY = 12.0
+"""Ray and its workers take about ten seconds to start on a laptop; a shorter run is better off without."""
+
+END_SECONDS = 3.0
+"""Kept for the end of a run: stopping the workers, the last selection, loading the members, ending Ray."""
+
+QUICK_END_SECONDS = 0.3
+"""The same for a run without Ray."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked for, as it stands in run.json; a limit of None is no limit."""
+
+    time_limit: float | None
+    n_trials: int | None
+    metric: str | None
+    seed: int
+    n_workers: int | None
+    gpus_per_trial: float
+    ensemble_size: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, for who watches it."""
+
+    stage: str
+    clock: Clock
+    history: History
+    n_running: int
+    ensemble_loss: float | None
+    metric: Metric
+
+
+Watch = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What ``execute`` works on."""
+
+    settings: Settings
+    folder: RunFolder
+    task: Task
+    choices: Choices
+    portfolio: Portfolio
+    metric: Metric
+    clock: Clock
+
+
+@contextmanager
+def connecting(settings: Settings) -> Iterator[Connection | None]:
+    """Ray, which starts while the block goes on, or None where there is no time for it; ends with the block."""
+    has_time = settings.time_limit is None or settings.time_limit >= LEAST_SECONDS_FOR_RAY
+    connection = Connection(settings.n_workers) if has_time or settings.n_trials is not None else None
+    try:
+        yield connection
+    finally:
+        if connection is not None:
+            connection.close()
+            connection.join()
+
+
+def default_portfolio(target: Target) -> Portfolio:
+    """The portfolio that the package ships for a kind of task."""
+    kind = "classification" if target.task_type.is_classification else "regression"
+    with resources.as_file(resources.files("raytabdl.portfolios") / f"{kind}.json") as path:
+        return Portfolio.read(path)
+
+
+def new_run_folder(path: Path | None) -> RunFolder:
+    """An empty run folder: the given one, or one named by the time below ``raytabdl_runs``."""
+    if path is None:
+        path = Path.cwd() / "raytabdl_runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
+    folder = RunFolder(path.absolute())
+    folder.create()
+    return folder
+
+
+def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
+    """Trains until the time is up or the trials are done, and writes the ensemble.
+
+    Goes on where the folder holds trials. ``connection`` is the cluster that is being started, or None for
+    a run without Ray.
+    """
+    history = run.folder.history()
+    with Interrupt() as interrupt:
+        _train_quick_models(run, history, connection, interrupt, watch)
+        if connection is not None and not interrupt.is_set():
+            _search(run, history, connection, interrupt, watch)
+        if connection is not None:
+            connection.close()  # Ray ends while the ensemble is written
+        return _finish(run, history)
+
+
+def write_run(run: Run, classes: NDArray[Any] | None) -> None:
+    """Writes what a run starts from: the task, the labels, and what was asked for with which versions."""
+    run.folder.write_task(run.task)
+    write_labels(run.folder.path / "labels.json", classes, run.task.target)
+    members = (*run.choices.networks, *run.choices.classic)
+    write_json(
+        run.folder.run_json,
+        {
+            "raytabdl": raytabdl.__version__,
+            "python": platform.python_version(),
+            "settings": asdict(run.settings),
+            "choices": {member.name: f"{member.__module__}.{member.__qualname__}" for member in members},
+            "portfolio": {"origin": run.portfolio.origin, "provenance": dict(run.portfolio.provenance)},
+            "n_rows": len(run.task.y),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        },
+    )
+
+
+def read_settings(folder: RunFolder) -> Settings:
+    """The settings of a run. Raises RunFolderError where the folder holds none."""
+    if not folder.run_json.exists():
+        raise RunFolderError(f"{folder.path} holds no run: it has no run.json")
+    return Settings(**read_json(folder.run_json)["settings"])
+
+
+def spent_seconds(folder: RunFolder) -> float:
+    """The seconds that a run had used when its last record was written."""
+    history = folder.history()
+    last_result = max((result.time for result in history.results), default=0.0)
+    return max(last_result, *(seconds for seconds, _ in folder.read_trajectory()), 0.0)
+
+
+def _plan(run: Run, seconds: float, n_workers: int) -> Plan:
+    inputs = run.task.inputs
+    n_columns = inputs.numeric.shape[1] + len(inputs.cardinalities)
+    return plan(len(inputs), max(1, n_columns), run.task.target.n_classes, max(seconds, 1.0), n_workers)
+
+
+def _horizon(planned: Plan) -> Horizon:
+    return Horizon(
+        planned.budgets.max_budget, planned.network_epochs, planned.rows_per_epoch, planned.iteration_share
+    )
+
+
+def _train_quick_models(
+    run: Run, history: History, connection: Connection | None, interrupt: Interrupt, watch: Watch
+) -> None:
+    """Trains quick models until Ray is ready, or until the end of a run without Ray."""
+
+    def is_over() -> bool:
+        if interrupt.is_set():
+            return True
+        return connection.is_settled if connection is not None else run.clock.is_up(QUICK_END_SECONDS)
+
+    seconds = run.clock.limit_s if math.isfinite(run.clock.limit_s) else 600.0
+    horizon = replace(_horizon(_plan(run, seconds, 1)), max_budget=27)
+    builder = run.folder.builder(run.metric, run.settings.ensemble_size)
+    for name, config in quick_configurations():
+        if name in history.trials:
+            continue  # of the run that is resumed
+        history.append(Trial(name, config, "quick", -1, run.settings.seed))
+        try:
+            for result in train_quick(name, config, run.task, horizon, run.settings.seed, is_over):
+                member = run.folder.publish(result.pipeline, name)
+                assert result.pipeline.best_predictions is not None
+                loss = builder.add(member, result.pipeline.best_predictions)
+                history.append(_quick_result(run, result, member, loss))
+                if name == "quick-dummy":
+                    builder.worst_loss = loss
+                ensemble = builder.ensemble()
+                if ensemble is not None:
+                    run.folder.append_trajectory(run.clock.elapsed(), ensemble)
+                loss = ensemble.loss if ensemble else None
+                watch(Progress("quick models", run.clock, history, 1, loss, run.metric))
+            history.append(Change(name, Status.COMPLETED, run.clock.elapsed()))
+        # A quick model that a table does not suit must not keep the others from it.
+        except Exception:
+            history.append(Change(name, Status.FAILED, run.clock.elapsed(), traceback.format_exc()))
+        if is_over():
+            return
+
+
+def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Result:
+    predictions = result.pipeline.best_predictions
+    assert predictions is not None
+    y_valid = run.task.y[run.task.split(0)[1]]
+    run.folder.write_curve(result.trial_id, result.points)
+    return Result(
+        result.trial_id,
+        result.pipeline.budget,
+        result.pipeline.best_loss,
+        loss,
+        {m.name: m.value(y_valid, predictions) for m in logged(run.task.target.task_type)},
+        Seconds(
+            sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)
+        ),
+        run.clock.elapsed(),
+        member,
+    )
+
+
+def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> None:
+    from raytabdl.runtime.resume import rebuild, remaining
+    from raytabdl.runtime.tune import Search, Snapshot, run_search
+
+    cluster = connection.cluster()
+    n_workers = run.settings.n_workers or cluster.n_cpus
+    train_until_s = run.clock.limit_s - END_SECONDS
+    planned = _plan(run, train_until_s - run.clock.elapsed() if math.isfinite(train_until_s) else 600.0, n_workers)
+
+    def tell(snapshot: Snapshot) -> None:
+        watch(Progress("search", run.clock, history, snapshot.n_running, snapshot.ensemble_loss, run.metric))
+
+    space = configuration_space(run.choices, run.settings.seed)
+    sampler = BOHB(space, run.settings.seed)
+    standing = rebuild(run.folder, planned.budgets, planned.first_bracket, sampler)
+    search = Search(
+        run.folder,
+        run.task,
+        run.choices,
+        run.metric,
+        _horizon(planned),
+        sampler,
+        remaining(first_configurations(run.portfolio, space), standing),
+        standing,
+        run.settings.n_trials,
+        n_workers,
+        run.settings.gpus_per_trial,
+        run.settings.ensemble_size,
+        run.settings.seed,
+        run.clock,
+        train_until_s,
+        history,
+    )
+    run_search(search, interrupt.is_set, tell)
+
+
+def _finish(run: Run, history: History) -> Ensemble:
+    """Selects from all that was published, and writes the ensemble and the hashes."""
+    ensemble = run.folder.builder(run.metric, run.settings.ensemble_size).ensemble()
+    reasons = history.reasons()
+    counted = "; ".join(f"{count} x {reason}" for reason, count in reasons.items())
+    if ensemble is None:
+        raise NoSuccessfulTrialError(f"no model could be trained: {counted or 'no trial finished'}")
+    searched = [trial for trial in history.trials if not trial.startswith("quick-")]
+    if searched and all(trial in history.failures for trial in searched):
+        warnings.warn(
+            f"all {len(searched)} trials failed ({counted}); the quick model is returned", UserWarning, stacklevel=4
+        )
+    run.folder.write_ensemble(ensemble, run.metric)
+    run.folder.finish()
+    return ensemble

@@ -1,0 +1,161 @@
+"""BOHB under Tune: the portfolio first, then the model."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ray.tune.search import Searcher
+from ray.tune.search.bohb import TuneBOHB
+
+from raytabdl.component import Config
+from raytabdl.runtime.trainable import Report
+from raytabdl.search.brackets import Race
+from raytabdl.search.samplers import Observation, Sampler, SpaceExhaustedError
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A configuration with the name of its trial, and who suggested it."""
+
+    trial_id: str
+    config: Config
+    origin: str
+    seed: int
+
+    def to_tune(self) -> dict[str, Any]:
+        return {"trial": self.trial_id, "config": dict(self.config), "origin": self.origin, "seed": self.seed}
+
+
+def trial_seed(run_seed: int, trial_id: str) -> int:
+    """The seed of a trial, which follows from the run's and the trial's name."""
+    digest = hashlib.sha256(f"{run_seed}/{trial_id}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") & 0x7FFFFFFF
+
+
+class PortfolioBOHB(TuneBOHB):  # type: ignore[misc]  # Ray has no types
+    """Hands out what an earlier run left unfinished, then the portfolio in order, then what the sampler suggests.
+
+    Trials that an earlier run left at a rung (``parked``) are handed out when they are due for promotion.
+
+    Keeps Tune's protocol for BOHB (who runs, who is paused) and replaces hpbandster's model by ``sampler``:
+    TuneBOHB's constructor is not called, since it insists on hpbandster. A suggestion waits while a paused
+    trial is due for promotion: promotions go before new trials.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        race: Race,
+        *,
+        portfolio: Sequence[Config] = (),
+        unfinished: Sequence[Suggestion] = (),
+        parked: Mapping[str, Suggestion] | None = None,
+        n_trials: int | None = None,
+        n_suggested: int = 0,
+        seed: int = 0,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> None:
+        Searcher.__init__(self, metric="loss", mode="min")
+        self._metric_op = 1.0
+        self._max_concurrent = 0
+        self._space = sampler.space
+        self.running: set[str] = set()
+        self.paused: set[str] = set()
+        self.trial_to_params: dict[str, Suggestion] = {}
+        self.sampler = sampler
+        self.race = race
+        self._portfolio = deque(portfolio)
+        self._unfinished = deque(unfinished)
+        self._parked = dict(parked or {})
+        self._n_trials = n_trials
+        self._n_suggested = n_suggested
+        self._seed = seed
+        self._is_over = is_over
+        for config in portfolio:
+            sampler.claim(config)
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether the wanted number of trials was suggested."""
+        return self._n_trials is not None and self._n_suggested >= self._n_trials
+
+    def forget(self, name: str) -> None:
+        """A trial of an earlier run that is not worth going on with."""
+        self._parked.pop(name, None)
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._max_concurrent > 0 and len(self.running) >= self._max_concurrent:
+            return None
+        if self._is_over():
+            return str(Searcher.FINISHED)
+        suggestion = self._next()
+        if not isinstance(suggestion, Suggestion):
+            return suggestion
+        self.trial_to_params[trial_id] = suggestion
+        self.running.add(trial_id)
+        return suggestion.to_tune()
+
+    def _next(self) -> Suggestion | str | None:
+        """The next trial, None to wait, or Tune's word for no more."""
+        if self._unfinished:
+            return self._unfinished.popleft()
+        due = self.race.promotable()
+        for name in due:
+            if name in self._parked:
+                return self._parked.pop(name)
+        if due:
+            return None
+        if self.has_enough:
+            if self.running:
+                return None
+            # Nobody will join the brackets that are not full: what waits there is judged among those that came.
+            return self._next() if self.race.close_oldest() is not None else str(Searcher.FINISHED)
+        try:
+            return self._new()
+        except SpaceExhaustedError:
+            self._n_trials = self._n_suggested
+            return self._next()
+
+    def _new(self) -> Suggestion:
+        name = f"{self._n_suggested:04d}"
+        seed = trial_seed(self._seed, name)
+        if self._portfolio:
+            suggestion = Suggestion(name, self._portfolio.popleft(), "portfolio", seed)
+        else:
+            suggestion = Suggestion(name, self.sampler.suggest(), type(self.sampler).__name__.lower(), seed)
+        self._n_suggested += 1
+        return suggestion
+
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        if trial_id not in self.paused:
+            self.running.add(trial_id)
+        budget = result.get("hyperband_info", {}).get("budget")
+        if budget is None:
+            budget = result.get("hyperband_info/budget")  # Tune flattens results
+        if budget is not None and trial_id in self.trial_to_params:
+            report: Report = result["report"]
+            self._observe(trial_id, int(budget), report.loss, report.seconds.total)
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        if error:
+            self._observe(trial_id, 1, math.inf, 0.0)
+        self.trial_to_params.pop(trial_id, None)
+        self.paused.discard(trial_id)
+        self.running.discard(trial_id)
+
+    def _observe(self, trial_id: str, budget: int, loss: float, seconds: float) -> None:
+        self.sampler.observe(Observation(self.trial_to_params[trial_id].config, budget, loss, seconds))
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: a run is resumed from its own records, not from Tune's pickles."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        raise NotImplementedError("a run is resumed from its folder: raytabdl resume RUN")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

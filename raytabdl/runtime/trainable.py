@@ -1,0 +1,169 @@
+"""One trial on a Ray worker: a pipeline that is trained step by step."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+
+import torch
+from ray import tune
+
+from raytabdl.component import Config, Horizon
+from raytabdl.history import Seconds
+from raytabdl.metrics import Metric, logged
+from raytabdl.pipeline import Pipeline, Point, make_pipeline
+from raytabdl.run_folder import RunFolder
+from raytabdl.space import Choices
+from raytabdl.task import Task
+
+STEP_SECONDS = 0.7
+"""A step ends after so long, so that the driver hears of a trial about once a second at little cost."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What all trials of a run share beside the task.
+
+    ``ends_at`` is wall time (seconds since 1970) from which no trial trains any more; ``rungs`` are the
+    budgets at which trials publish predictions and may be paused.
+    """
+
+    folder: RunFolder
+    choices: Choices
+    horizon: Horizon
+    rungs: tuple[int, ...]
+    metric: Metric
+    ends_at: float
+    n_threads: int
+    ensemble: Any
+    """The handle of the ensemble actor."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a step tells the driver.
+
+    ``loss`` is the rung loss of the best point so far; ``member`` is set where its predictions were
+    published. ``failure`` holds the traceback of a trial that crashed.
+    """
+
+    budget: int
+    loss: float
+    points: tuple[Point, ...] = ()
+    seconds: Seconds = Seconds()
+    metric_loss: float = math.inf
+    scores: dict[str, float] | None = None
+    member: str | None = None
+    failure: str = ""
+    is_out_of_time: bool = False
+
+
+class PipelineTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
+    """Trains the pipeline of a configuration; a long-lived actor that is handed one trial after the other.
+
+    A trial's state lies in the run folder, written at each rung, so that it can go on in this actor, in
+    another one, or in another run; Tune's own checkpoint is empty.
+    """
+
+    def setup(self, config: dict[str, Any], task: Task, assignment: Assignment) -> None:
+        self.task = task
+        self.assignment = assignment
+        self.scores = logged(task.target.task_type)
+        self.y_valid = task.y[task.split(0)[1]]
+        # Wall time may jump; it is read once.
+        self._ends = time.monotonic() + assignment.ends_at - time.time()
+        torch.set_num_threads(assignment.n_threads)
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._trial_id: str = new_config["trial"]
+        self._config: Config = new_config["config"]
+        self._seed: int = new_config["seed"]
+        self._pipeline: Pipeline | None = None
+        self._course: Iterator[Point] | None = None
+        self._longest_s = 0.0
+        self._published = 0  # the budget of the last predictions
+        return True
+
+    def step(self) -> dict[str, Any]:
+        try:
+            report = self._train()
+        # A network of the user's own may raise anything. Left to Ray it would count as a lost worker, be
+        # retried, and take its actor down.
+        except Exception:
+            self._course = None
+            report = Report(budget=0, loss=math.inf, failure=traceback.format_exc())
+        return {"budget": report.budget, "loss": report.loss, "report": report}
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing: trials are paused at rungs only, where their state was just written to the run folder."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: the state is read from the run folder."""
+
+    def _train(self) -> Report:
+        """Trains until a rung, until the step is long enough, or until the time is up."""
+        began = time.monotonic()
+        if self._course is None:
+            self._course = self._start()
+        pipeline = self._pipeline
+        assert pipeline is not None
+        setup_s = time.monotonic() - began
+        points: list[Point] = []
+        is_out_of_time = is_at_rung = False
+        while not (is_at_rung or is_out_of_time) and time.monotonic() - began < STEP_SECONDS:
+            is_out_of_time = time.monotonic() + 1.2 * self._longest_s > self._ends
+            if is_out_of_time:
+                break
+            budget = pipeline.budget
+            point = next(self._course, None)
+            if point is None:
+                break
+            points.append(point)
+            self._longest_s = max(self._longest_s, point.training_s + point.evaluation_s)
+            is_at_rung = any(budget < rung <= pipeline.budget for rung in self.assignment.rungs)
+        training_s, evaluation_s = sum(p.training_s for p in points), sum(p.evaluation_s for p in points)
+        if pipeline.best_predictions is None and is_at_rung:
+            raise FloatingPointError(
+                f"no epoch up to budget {pipeline.budget} gave finite predictions: {[p.rung_loss for p in points]}"
+            )
+        publishing = time.monotonic()
+        member, metric_loss, scores = None, math.inf, None
+        is_new = pipeline.best_predictions is not None and pipeline.budget > self._published
+        if is_new and (is_at_rung or is_out_of_time):
+            assert pipeline.best_predictions is not None
+            self._published = pipeline.budget
+            member = self.assignment.folder.publish(pipeline, self._trial_id)
+            self.assignment.ensemble.add.remote(member)
+            metric_loss = self.assignment.metric.loss(self.y_valid, pipeline.best_predictions)
+            scores = {m.name: m.value(self.y_valid, pipeline.best_predictions) for m in self.scores}
+            if not is_out_of_time and pipeline.budget < pipeline.horizon.max_budget:
+                self.assignment.folder.write_checkpoint(pipeline, self._trial_id)
+        seconds = Seconds(training_s, evaluation_s, time.monotonic() - publishing, setup_s)
+        return Report(
+            pipeline.budget,
+            pipeline.best_loss,
+            tuple(points),
+            seconds,
+            metric_loss,
+            scores,
+            member,
+            is_out_of_time=is_out_of_time,
+        )
+
+    def _start(self) -> Iterator[Point]:
+        """The course of the trial's pipeline, from its checkpoint where there is one."""
+        assignment = self.assignment
+        self._pipeline = make_pipeline(
+            self._config, assignment.choices, self.task.target, assignment.horizon, self._seed
+        )
+        checkpoint = assignment.folder.checkpoint(self._trial_id)
+        if checkpoint.exists():
+            self._pipeline.load_progress(self.task, 0, checkpoint)
+            self._published = self._pipeline.budget
+        return self._pipeline.train(self.task, 0)

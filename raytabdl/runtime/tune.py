@@ -1,0 +1,227 @@
+"""The search of a run on Ray Tune."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune import Callback, Stopper
+
+from raytabdl.clock import Clock
+from raytabdl.component import Config, Horizon
+from raytabdl.history import History
+from raytabdl.metrics import Metric
+from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.ensemble_actor import start_ensemble_actor
+from raytabdl.runtime.recorder import Recorder
+from raytabdl.runtime.scheduler import AsynchronousHyperBandForBOHB
+from raytabdl.runtime.resume import Standing
+from raytabdl.runtime.searcher import PortfolioBOHB
+from raytabdl.runtime.trainable import Assignment, PipelineTrainable
+from raytabdl.search.samplers import Sampler
+from raytabdl.space import Choices
+from raytabdl.task import Task
+
+GRACE_SECONDS = 1.5
+"""How long after the end of training a worker may take to answer before it is killed."""
+
+MAX_WORKER_LOSSES = 2
+"""How often a trial whose worker was lost is started again from its checkpoint."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """All that a search needs; ``train_until_s`` counts seconds from the start of the fit."""
+
+    folder: RunFolder
+    task: Task
+    choices: Choices
+    metric: Metric
+    horizon: Horizon
+    sampler: Sampler
+    portfolio: Sequence[Config]
+    standing: Standing
+    n_trials: int | None
+    n_workers: int
+    gpus_per_trial: float
+    ensemble_size: int
+    seed: int
+    clock: Clock
+    train_until_s: float
+    history: History
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Where a search stands, for who watches it."""
+
+    history: History
+    n_running: int
+    ensemble_loss: float | None
+
+
+def run_search(
+    search: Search, is_interrupted: Callable[[], bool], watch: Callable[[Snapshot], None]
+) -> None:
+    """Searches until the time is up, the trials are done, or the run is interrupted.
+
+    All that is found lies in the run folder afterwards.
+    """
+    recorder = Recorder(search.folder, search.history, search.clock)
+    standing = search.standing
+    searcher = PortfolioBOHB(
+        search.sampler,
+        standing.race,
+        portfolio=search.portfolio,
+        unfinished=standing.unfinished,
+        parked=standing.parked,
+        n_trials=search.n_trials,
+        n_suggested=len(standing.suggested),
+        seed=search.seed,
+        is_over=lambda: search.clock.elapsed() >= search.train_until_s,
+    )
+    scheduler = AsynchronousHyperBandForBOHB(standing.race, searcher, recorder)
+    actor = start_ensemble_actor(
+        f"raytabdl.ensemble.{search.folder.path.name}",
+        search.folder,
+        search.metric,
+        search.ensemble_size,
+        time.time() - search.clock.elapsed(),
+    )
+    assignment = Assignment(
+        search.folder,
+        search.choices,
+        search.horizon,
+        standing.race.budgets.rungs,
+        search.metric,
+        search.clock.wall_time_of(search.train_until_s),
+        1,
+        actor,
+    )
+    trainable = tune.with_resources(
+        tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
+        {"cpu": 1, "gpu": search.gpus_per_trial},
+    )
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,
+            # Without these two most workers are idle: each trial would start a process of its own.
+            reuse_actors=True,
+            max_concurrent_trials=search.n_workers,
+            trial_dirname_creator=lambda trial: f"{trial.config['trial']}-{trial.trial_id}",
+        ),
+        run_config=tune.RunConfig(
+            name="search",
+            storage_path=str(search.folder.tune),
+            stop=_TimeIsUp(search, scheduler, is_interrupted),
+            callbacks=[_Watch(search.history, scheduler, actor, watch)],
+            failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
+            verbose=0,
+        ),
+    )
+    try:
+        with _quiet():
+            tuner.fit()
+        if not is_interrupted():
+            _settle(actor)
+    finally:
+        ray.kill(actor)
+
+
+class _NotKept:
+    """Tune pickles what it is given, for a restore that is never made here: a run is resumed from its own records."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class _TimeIsUp(_NotKept, Stopper):  # type: ignore[misc]  # Ray has no types
+    """Ends the search at the end of training, or at once when it is interrupted; late workers are killed."""
+
+    def __init__(
+        self, search: Search, scheduler: AsynchronousHyperBandForBOHB, is_interrupted: Callable[[], bool]
+    ) -> None:
+        self._search = search
+        self._scheduler = scheduler
+        self._is_interrupted = is_interrupted
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return False
+
+    def stop_all(self) -> bool:
+        late_s = self._search.clock.elapsed() - self._search.train_until_s
+        if not self._is_interrupted() and late_s < 0:
+            return False
+        running = self._scheduler.running()
+        if running and not self._is_interrupted() and late_s < GRACE_SECONDS:
+            return False
+        for trial in running:
+            # Tune waits 5 seconds for an actor that is busy.
+            if trial.temporary_state.ray_actor is not None:
+                ray.kill(trial.temporary_state.ray_actor)
+        return True
+
+
+class _Watch(_NotKept, Callback):  # type: ignore[misc]  # Ray has no types
+    """Tells the progress display how the search stands, at most twice a second."""
+
+    def __init__(
+        self,
+        history: History,
+        scheduler: AsynchronousHyperBandForBOHB,
+        actor: Any,
+        watch: Callable[[Snapshot], None],
+    ) -> None:
+        self._history = history
+        self._scheduler = scheduler
+        self._actor = actor
+        self._watch = watch
+        self._next = 0.0
+        self._answer: Any = None
+        self._ensemble_loss: float | None = None
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + 0.5
+        if self._answer is None:
+            self._answer = self._actor.incumbent.remote()
+        elif ray.wait([self._answer], timeout=0)[0]:
+            with contextlib.suppress(ray.exceptions.RayError):  # the actor is being restarted
+                ensemble = ray.get(self._answer)
+                self._ensemble_loss = ensemble.loss if ensemble else None
+            self._answer = None
+        self._watch(Snapshot(self._history, len(self._scheduler.running()), self._ensemble_loss))
+
+
+def _settle(actor: Any) -> None:
+    """Waits until the actor has taken in the last predictions, so that its trajectory is whole."""
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.get(actor.settle.remote(), timeout=1.0)
+
+
+@contextlib.contextmanager
+def _quiet() -> Any:
+    """Keeps Tune's own advice out of the user's output; what matters is in the history."""
+    loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray._private.worker")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
