@@ -36,8 +36,9 @@ def temperature(y: Array, probabilities: Array, n_steps: int = 12) -> float:
 def scale(probabilities: Array, temperature: float) -> Array:
     """softmax(log p / temperature), row by row."""
     logits = np.log(np.clip(probabilities, _SMALLEST, 1.0)) / temperature
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def rung_loss(y: Array, predictions: Array, target: Target) -> tuple[float, float]:

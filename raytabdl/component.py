@@ -112,11 +112,14 @@ class Network(Component):
 class Classic(Component):
     """A model that is trained in iterations (boosting rounds, trees) instead of epochs.
 
-    ``cls(target, seed=..., n_threads=..., **config)`` builds an untrained one.
+    A subclass names the values of its space as keyword arguments, with defaults, in the place of ``config``.
     """
 
     horizon: ClassVar[int]
     """Iterations at the full budget, before the share that the time limit leaves (``Horizon``)."""
+
+    def __init__(self, target: Target, *, seed: int, n_threads: int, **config: ConfigValue) -> None:
+        raise NotImplementedError
 
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         """Trains until the model has ``n_iterations`` in all."""

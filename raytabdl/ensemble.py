@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.inputs import Array
-from raytabdl.metrics import Metric
+from raytabdl.metrics import SMALLEST_PROBABILITY, Metric
 
 Losses = NDArray[np.float64]
 _SMALLEST = 1e-12
@@ -34,13 +35,15 @@ def select(predictions: Mapping[str, Array], y: Array, metric: Metric, *, size: 
     """
     members = list(predictions)
     losses_of = _objective(metric, y)
-    stacked = np.stack([_prepare(metric, predictions[member], y) for member in members])
-    alone = losses_of(stacked)
+    stacked: NDArray[Any] = np.stack([_prepare(metric, predictions[member], y) for member in members])
+    alone = losses_of(stacked.copy())
     counts = np.zeros(len(members), np.int64)
     total = np.zeros_like(stacked[0])
     best_loss, best_counts = np.inf, counts
     for n_picked in range(1, size + 1):
-        losses = losses_of((total + stacked) / n_picked)
+        means = total + stacked
+        means /= n_picked
+        losses = losses_of(means)
         ties = np.flatnonzero(losses <= losses.min() + _SMALLEST)
         pick = min(ties, key=lambda member: (counts[member] == 0, alone[member]))
         counts = counts.copy()
@@ -107,22 +110,25 @@ def _prepare(metric: Metric, predictions: Array, y: Array) -> Array:
     """What the objective needs of predictions: for log loss only the probability of the true class."""
     if metric.name == "log_loss":
         return np.asarray(predictions[np.arange(len(y)), y.astype(np.int64)], np.float32)
-    return np.asarray(predictions)
+    return predictions
 
 
-def _objective(metric: Metric, y: Array) -> Callable[[Array], Losses]:
+def _objective(metric: Metric, y: Array) -> Callable[[NDArray[Any]], Losses]:
     """Maps (n_members, n, ...) stacked predictions to the loss of each member; vectorised where the metric allows."""
     if metric.name == "log_loss":
-        return lambda stacked: -np.log(np.maximum(stacked, 1e-30)).mean(axis=1, dtype=np.float64)
-    if metric.name in ("rmse", "mse"):
-        return lambda stacked: _root_if(metric.name == "rmse", np.square(stacked - y).mean(axis=1))
-    if metric.name == "accuracy":
-        return lambda stacked: 1.0 - (stacked.argmax(axis=2) == y).mean(axis=1)
+        return _log_losses
+    if metric.name == "mse":
+        return lambda stacked: np.square(stacked - y).mean(axis=1)
+    if metric.name == "rmse":
+        return lambda stacked: np.sqrt(np.square(stacked - y).mean(axis=1))
     return lambda stacked: np.array([metric.loss(y, predictions) for predictions in stacked])
 
 
-def _root_if(rooted: bool, values: Losses) -> Losses:
-    return np.sqrt(values) if rooted else values
+def _log_losses(truth: NDArray[Any]) -> Losses:
+    """Of probabilities of the true class, (n_members, n), which are overwritten: this is most of a selection's time."""
+    np.maximum(truth, SMALLEST_PROBABILITY, out=truth)
+    np.log(truth, out=truth)
+    return np.asarray(-truth.mean(axis=1, dtype=np.float64))
 
 
 def leaderboard(builder: EnsembleBuilder, ensemble: Ensemble | None) -> Sequence[tuple[str, float, float]]:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from raytabdl.clock import Clock
 from raytabdl.exceptions import RunFolderError, SettingError
-from raytabdl.inputs import Array, Target
+from raytabdl.inputs import Array, Target, TaskType
 from raytabdl.leaderboard import leaderboard
-from raytabdl.metrics import Metric, metric
-from raytabdl.predictor import load_predictor
+from raytabdl.metrics import Metric
+from raytabdl.metrics import metric as find_metric
+from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.progress import show
 from raytabdl.runtime.run import (
@@ -42,7 +46,7 @@ E = TypeVar("E", bound="_Tabular")
 class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What the classifier and the regressor share: a fit is one run, kept in its folder."""
 
-    _is_classifier: ClassVar[bool]
+    _task_type: ClassVar[TaskType]
 
     def __init__(
         self,
@@ -76,104 +80,135 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 
         ``X`` is a table of n rows (pandas, polars, arrow, numpy, a list of rows), ``y`` has n targets. Ctrl-C ends the
         search and keeps what there is. Raises DataError where the data cannot be learned from, SettingError
-        where a parameter has a value that it cannot have.
+        where a parameter has a value that it cannot have, RunFolderError where ``run_folder`` holds something.
         """
         settings = _checked(self)
+        chosen_metric = find_metric(self.metric, self._task_type)
         clock = Clock.start(math.inf if settings.time_limit is None else settings.time_limit)
+        folder = new_run_folder(None if self.run_folder is None else Path(self.run_folder))
         # Ray takes seconds to start, which the table is read in. A table that cannot be learned from ends it again.
         with connecting(settings) as connection:
             classes, codes = self._encode_target(y)
             target = infer_target(codes, classes)
-            task = make_task(X, codes, target, N_FOLDS, np.random.default_rng(settings.seed))
             run = Run(
                 settings,
-                new_run_folder(None if self.run_folder is None else Path(self.run_folder)),
-                task,
+                folder,
+                make_task(X, codes, target, N_FOLDS, np.random.default_rng(settings.seed)),
                 self.choices or Choices(),
                 self.portfolio or default_portfolio(target),
-                metric(self.metric, target.task_type),
+                chosen_metric,
                 clock,
             )
             write_run(run, classes)
             with show(self.progress, run) as watch:
                 execute(run, connection, watch)
-        return self._take(run.folder)
+        if set(folder.history().trials) == {"quick-dummy"}:
+            warnings.warn(
+                f"{self.time_limit} seconds were enough for the baseline only, which looks at no feature; give the fit "
+                "a longer time_limit",
+                stacklevel=2,
+            )
+        return self._take(folder, load_predictor(folder, run.choices))
 
     @classmethod
     def resume(
-        cls: type[E], run_folder: str | Path, *, choices: Choices | None = None, progress: bool | None = None
+        cls: type[E],
+        run_folder: str | Path,
+        *,
+        choices: Choices | None = None,
+        portfolio: Portfolio | None = None,
+        metric: Metric | None = None,
+        progress: bool | None = None,
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
-        Finished trials are not run again; a run that was finished is loaded. ``choices`` must hold the classes
-        of the user's own that the run was started with. Raises RunFolderError where there is no run.
+        Finished trials are not run again; a run that was finished is loaded. ``choices``, ``portfolio`` and
+        ``metric`` are given again where the run was started with objects, which its folder does not hold. Raises
+        RunFolderError where there is no run.
         """
         folder = RunFolder(Path(run_folder).absolute())
         settings = read_settings(folder)
-        estimator = cls(**_parameters(settings), choices=choices, run_folder=folder.path, progress=progress)
         if folder.is_finished:
-            return estimator._take(folder)
-        clock = Clock.start(
-            math.inf if settings.time_limit is None else settings.time_limit, spent_s=spent_seconds(folder)
+            return cls.load(folder.path, choices=choices)
+        _, target = read_labels(folder.path / "labels.json")
+        _check_kind(cls, target, folder)
+        estimator = cls(
+            **{**asdict(settings), "metric": metric or settings.metric},
+            choices=choices,
+            portfolio=portfolio,
+            run_folder=folder.path,
+            progress=progress,
         )
-        with connecting(settings) as connection:
-            _, target = read_labels(folder.path / "labels.json")
-            _check_kind(cls, target, folder)
-            run = Run(
-                settings,
-                folder,
-                folder.read_task(target),
-                choices or Choices(),
-                default_portfolio(target),
-                metric(settings.metric, target.task_type),
-                clock,
-            )
-            with show(progress, run) as watch:
-                execute(run, connection, watch)
-        return estimator._take(folder)
+        limit = math.inf if settings.time_limit is None else settings.time_limit
+        run = Run(
+            settings,
+            folder,
+            folder.read_task(target),
+            choices or Choices(),
+            portfolio or default_portfolio(target),
+            find_metric(estimator.metric, cls._task_type),
+            Clock.start(limit, spent_s=spent_seconds(folder)),
+        )
+        with connecting(settings) as connection, show(progress, run) as watch:
+            execute(run, connection, watch)
+        return estimator._take(folder, load_predictor(folder, run.choices))
 
     @classmethod
     def load(cls: type[E], path: str | Path, *, choices: Choices | None = None) -> E:
         """The estimator that ``save`` wrote, or that of a finished run, after its hashes were checked.
 
         ``choices`` must hold the classes of the user's own among the members. Raises CorruptModelError where a file is
-        missing or not what was written.
+        missing or not what was written, RunFolderError where there is no model, or one of another kind of task.
         """
         folder = RunFolder(Path(path).absolute())
-        settings = read_settings(folder)
-        _, target = read_labels(folder.path / "labels.json")
-        _check_kind(cls, target, folder)
-        return cls(**_parameters(settings), choices=choices)._take(folder)
+        return cls._of(folder, load_predictor(folder, choices or Choices()), choices)
 
     def save(self, path: str | Path) -> None:
         """Writes what predicting needs to a folder, without pickle; it replaces a model that was saved there before.
 
-        Raises RunFolderError where the folder holds something else.
+        Raises RunFolderError where the folder holds something else, a run included, or cannot be written.
         """
-        check_is_fitted(self)
-        destination = Path(path).absolute()
-        if destination.exists() and not RunFolder(destination).is_finished:
-            raise RunFolderError(f"{destination} exists and is no saved model; choose another folder or delete it")
-        self.folder_.copy_model(destination)
+        source, destination = self._kept_folder(), RunFolder(Path(path).absolute())
+        if not (destination.is_free() or destination.is_saved_model):
+            raise RunFolderError(
+                f"{destination.path} holds something that is no saved model; choose another folder or delete it"
+            )
+        try:
+            source.copy_model(destination.path)
+        except OSError as error:
+            raise RunFolderError(f"{destination.path} cannot be written: {error}") from error
 
     def leaderboard(self) -> pd.DataFrame:
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
-        check_is_fitted(self)
-        return leaderboard(self.folder_)
+        return leaderboard(self._kept_folder())
 
-    def _take(self: E, folder: RunFolder) -> E:
-        """Sets the fitted attributes from a finished run or a saved model."""
-        predictor = load_predictor(folder, self.choices or Choices(), verify=True)
+    @classmethod
+    def _of(cls: type[E], folder: RunFolder, predictor: Predictor, choices: Choices | None) -> E:
+        _check_kind(cls, predictor.target, folder)
+        return cls(**asdict(read_settings(folder)), choices=choices)._take(folder, predictor)
+
+    def _take(self: E, folder: RunFolder, predictor: Predictor) -> E:
+        """Sets the fitted attributes, in the place of those of an earlier fit."""
         self.predictor_ = predictor
         self.folder_ = folder
         self.n_features_in_ = len(predictor.schema.names)
         if predictor.schema.named:
             self.feature_names_in_ = np.array(predictor.schema.names, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         if predictor.classes is not None:
             self.classes_ = predictor.classes
         return self
 
-    def _encode_target(self, y: Any) -> tuple[np.ndarray[Any, Any] | None, Array]:
+    def _kept_folder(self) -> RunFolder:
+        check_is_fitted(self)
+        if not self.folder_.is_finished:
+            raise RunFolderError(
+                f"{self.folder_.path} is gone, which leaderboard and save read; predict goes on without it"
+            )
+        return self.folder_
+
+    def _encode_target(self, y: Any) -> tuple[NDArray[Any] | None, NDArray[Any]]:
         raise NotImplementedError
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -184,7 +219,6 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
-        tags.target_tags.required = True
         return tags
 
 
@@ -196,9 +230,9 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     ``n_workers`` trials are trained at once (one for each CPU of the cluster by default).
     """
 
-    _is_classifier = True
+    _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both
 
-    def predict(self, X: Any) -> np.ndarray[Any, Any]:
+    def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each row, as it was given to ``fit``."""
         check_is_fitted(self)
         codes = self.predictor_.predict(X).argmax(axis=1)
@@ -209,7 +243,7 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         check_is_fitted(self)
         return self.predictor_.predict(X)
 
-    def _encode_target(self, y: Any) -> tuple[np.ndarray[Any, Any] | None, Array]:
+    def _encode_target(self, y: Any) -> tuple[NDArray[Any] | None, NDArray[Any]]:
         codes, labels = encode_labels(y)
         return labels.classes, codes
 
@@ -217,20 +251,22 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
 class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
     """Predicts a number. The parameters are those of ``TabularClassifier``; the metric is RMSE by default."""
 
-    _is_classifier = False
+    _task_type = TaskType.REGRESSION
 
     def predict(self, X: Any) -> Array:
         """The value of each row."""
         check_is_fitted(self)
         return self.predictor_.predict(X)
 
-    def _encode_target(self, y: Any) -> tuple[np.ndarray[Any, Any] | None, Array]:
+    def _encode_target(self, y: Any) -> tuple[NDArray[Any] | None, NDArray[Any]]:
         return None, encode_values(y)
 
 
 def load(path: str | Path, *, choices: Choices | None = None) -> TabularClassifier | TabularRegressor:
     """The estimator of a saved model or a finished run, of the kind that it is."""
-    return estimator_class(path).load(path, choices=choices)
+    folder = RunFolder(Path(path).absolute())
+    predictor = load_predictor(folder, choices or Choices())
+    return _class_for(predictor.target)._of(folder, predictor, choices)
 
 
 def estimator_class(path: str | Path) -> type[TabularClassifier] | type[TabularRegressor]:
@@ -238,43 +274,70 @@ def estimator_class(path: str | Path) -> type[TabularClassifier] | type[TabularR
     folder = RunFolder(Path(path).absolute())
     read_settings(folder)
     _, target = read_labels(folder.path / "labels.json")
+    return _class_for(target)
+
+
+def _class_for(target: Target) -> type[TabularClassifier] | type[TabularRegressor]:
     return TabularClassifier if target.task_type.is_classification else TabularRegressor
 
 
+def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:
+    if target.task_type.is_classification != cls._task_type.is_classification:
+        raise RunFolderError(f"{folder.path} is of a {target.task_type.value} task, which {cls.__name__} is not for")
+
+
 def _checked(estimator: _Tabular) -> Settings:
-    """The settings, once each is a value that it can have."""
+    """The settings, once each parameter is a value that it can have."""
     limit, n_trials = estimator.time_limit, estimator.n_trials
     if limit is None and n_trials is None:
         raise SettingError("time_limit and n_trials are both None: give seconds or a number of trials")
-    if limit is not None:
-        if isinstance(limit, bool) or not isinstance(limit, (int, float, np.integer, np.floating)):
-            raise SettingError(f"time_limit must be a number of seconds, got {limit!r}")
-        if not (math.isfinite(limit) and limit > 0):
-            raise SettingError(f"time_limit must be positive and finite, got {limit!r}")
-    for name, least in (("n_trials", 1), ("n_workers", 1), ("ensemble_size", 1), ("seed", 0)):
+    for name, kinds, wanted in _OBJECTS:
         value = getattr(estimator, name)
-        if value is None and name in ("n_trials", "n_workers"):
-            continue
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-            raise SettingError(f"{name} must be an integer of at least {least}, got {value!r}")
-    if not 0 <= estimator.gpus_per_trial:
-        raise SettingError(f"gpus_per_trial must not be negative, got {estimator.gpus_per_trial!r}")
+        if not (value is None or isinstance(value, kinds)):
+            raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
     chosen = estimator.metric
     return Settings(
-        None if limit is None else float(limit),
-        None if n_trials is None else int(n_trials),
+        None if limit is None else _seconds(limit),
+        None if n_trials is None else _count("n_trials", n_trials, least=1),
         chosen.name if isinstance(chosen, Metric) else chosen,
-        int(estimator.seed),
-        None if estimator.n_workers is None else int(estimator.n_workers),
-        float(estimator.gpus_per_trial),
-        int(estimator.ensemble_size),
+        _count("seed", estimator.seed, least=0),
+        None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
+        _gpus(estimator.gpus_per_trial),
+        _count("ensemble_size", estimator.ensemble_size, least=1),
     )
 
 
-def _parameters(settings: Settings) -> dict[str, Any]:
-    return asdict(settings)
+_OBJECTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("metric", (str, Metric), "the name of a metric or a Metric"),
+    ("choices", (Choices,), "a Choices"),
+    ("portfolio", (Portfolio,), "a Portfolio"),
+    ("run_folder", (str, PathLike), "a path"),
+    ("progress", (bool,), "True or False"),
+)
+"""The parameters that are objects: their types, in words too."""
 
 
-def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:
-    if target.task_type.is_classification != cls._is_classifier:
-        raise RunFolderError(f"{folder.path} is of a {target.task_type.value} task, which {cls.__name__} is not for")
+def _seconds(value: Any) -> float:
+    if not _is_number(value):
+        raise SettingError(f"time_limit must be a number of seconds, got {value!r}")
+    if not (math.isfinite(value) and value > 0):
+        raise SettingError(
+            f"time_limit must be positive and finite, got {value!r}; for no limit give n_trials and None"
+        )
+    return float(value)
+
+
+def _count(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise SettingError(f"{name} must be an integer of at least {least}, got {value!r}")
+    return int(value)
+
+
+def _gpus(value: Any) -> float:
+    if not (_is_number(value) and math.isfinite(value) and value >= 0):
+        raise SettingError(f"gpus_per_trial must be a number of at least 0, got {value!r}")
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from raytabdl.component import Config
 
@@ -101,8 +102,7 @@ class History:
     def append(self, record: Record) -> None:
         """Adds a record, and writes it before anything else happens."""
         if self.path is not None:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(_to_line(record) + "\n")
+            append_line(self.path, json.dumps(_to_fields(record), allow_nan=False))
         self._take(record)
 
     def _take(self, record: Record) -> None:
@@ -121,7 +121,7 @@ class History:
 
     def last_results(self) -> dict[str, Result]:
         """The result of each trial at the largest budget that it reached."""
-        return {result.trial_id: result for result in self.results}
+        return {result.trial_id: result for result in sorted(self.results, key=lambda result: result.budget)}
 
     def incumbent(self) -> Result | None:
         """The result with the lowest loss of the user's metric."""
@@ -156,30 +156,50 @@ def read_history(path: Path) -> History:
 
 
 def read_records(path: Path) -> Iterator[Record]:
-    """The records of a file, oldest first."""
-    lines = path.read_text(encoding="utf-8").split("\n")
-    for number, line in enumerate(lines):
-        if line:
-            try:
-                yield _from_line(line)
-            except json.JSONDecodeError:
-                # A killed writer leaves at most its last line unfinished.
-                if number < len(lines) - 2:
-                    raise
+    """The records of a file, oldest first, without a last line that a killed writer left unfinished."""
+    *lines, _ = path.read_text(encoding="utf-8").split("\n")
+    for line in lines:
+        yield _from_fields(json.loads(line))
 
 
-def _to_line(record: Record) -> str:
+def append_line(path: Path, line: str) -> None:
+    """Adds a line to a file, in the place of a last one that a killed writer left unfinished."""
+    with open(path, "a+b", opener=_open_private) as file:
+        content_end = file.seek(0, os.SEEK_END)
+        while content_end and _byte_before(file, content_end) != b"\n":
+            content_end -= 1
+        file.truncate(content_end)
+        file.write(line.encode() + b"\n")
+
+
+def _byte_before(file: BinaryIO, position: int) -> bytes:
+    file.seek(position - 1)
+    return file.read(1)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
+
+
+def _to_fields(record: Record) -> dict[str, Any]:
+    """What JSON holds; it has no number for an infinite loss or a score that is not one, which become null."""
     fields = asdict(record)
     if isinstance(record, Change):
         fields["status"] = record.status.value
-    return json.dumps({"record": type(record).__name__.lower(), **fields}, sort_keys=False)
+    elif isinstance(record, Result):
+        for name in ("rung_loss", "loss"):
+            fields[name] = fields[name] if math.isfinite(fields[name]) else None
+        fields["scores"] = {name: v if math.isfinite(v) else None for name, v in record.scores.items()}
+    return {"record": type(record).__name__.lower(), **fields}
 
 
-def _from_line(line: str) -> Record:
-    fields: dict[str, Any] = json.loads(line)
+def _from_fields(fields: dict[str, Any]) -> Record:
     kind = fields.pop("record")
     if kind == "trial":
         return Trial(**fields)
-    if kind == "result":
-        return Result(**{**fields, "seconds": Seconds(**fields["seconds"])})
-    return Change(**{**fields, "status": Status(fields["status"])})
+    if kind == "change":
+        return Change(**{**fields, "status": Status(fields["status"])})
+    for name in ("rung_loss", "loss"):
+        fields[name] = math.inf if fields[name] is None else fields[name]
+    scores = {name: math.nan if v is None else v for name, v in fields["scores"].items()}
+    return Result(**{**fields, "seconds": Seconds(**fields["seconds"]), "scores": scores})

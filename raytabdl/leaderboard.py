@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 
-from raytabdl.ensemble import trial_of
+from raytabdl.ensemble import Ensemble, trial_of
+from raytabdl.metrics import metric
 from raytabdl.persistence import read_json
-from raytabdl.run_folder import RunFolder
+from raytabdl.run_folder import RunFolder, read_labels
 
 
 def leaderboard(folder: RunFolder) -> pd.DataFrame:
-    """A row for each trial that has a model, best first.
+    """A row for each trial that has a result, best first; also of a run that is going on or was interrupted.
 
     Columns: trial, model, origin, budget, loss (of the user's metric on the validation rows), the logged
-    metrics, weight (in the ensemble), seconds (trained and evaluated in all), status.
+    metrics, weight (in the ensemble), seconds (trained and evaluated in all), status. The name of the metric is in
+    ``attrs["metric"]``.
     """
     history = folder.history()
-    weights = {trial_of(member): weight for member, weight in folder.read_ensemble().weights.items()}
+    weights = {trial_of(member): weight for member, weight in _ensemble(folder).weights.items()}
     spent: dict[str, float] = {}
     best: dict[str, int] = {}
     for index, result in enumerate(history.results):
@@ -39,7 +43,20 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
                 "status": history.statuses[name].value,
             }
         )
-    metric = read_json(folder.ensemble)["metric"]
     table = pd.DataFrame(rows)
-    table.attrs["metric"] = metric
+    table.attrs["metric"] = _metric_name(folder)
     return table.sort_values("loss", ignore_index=True) if len(table) else table
+
+
+def _ensemble(folder: RunFolder) -> Ensemble:
+    """The ensemble of the run, or the latest one where it has not ended."""
+    if folder.ensemble.exists():
+        return folder.read_ensemble()
+    trajectory = folder.read_trajectory()
+    return trajectory[-1][1] if trajectory else Ensemble({}, math.inf)
+
+
+def _metric_name(folder: RunFolder) -> str:
+    name: str | None = read_json(folder.run_json)["settings"]["metric"]
+    _, target = read_labels(folder.path / "labels.json")
+    return name or metric(None, target.task_type).name

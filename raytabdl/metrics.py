@@ -42,13 +42,14 @@ class Metric:
         return self.best - loss if self.greater_is_better else loss
 
 
-_SMALLEST = float(np.finfo(np.float32).tiny)
+SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
+"""Below it a probability costs the same in log loss; scikit-learn's bound for float64."""
 
 
 def log_loss(y: Array, predictions: Array) -> float:
     """The mean negative log probability of the true class."""
     truth = predictions[np.arange(len(y)), y.astype(np.int64)]
-    return float(-np.log(np.maximum(truth, _SMALLEST)).mean())
+    return float(-np.log(np.maximum(truth, SMALLEST_PROBABILITY)).mean())
 
 
 def accuracy(y: Array, predictions: Array) -> float:
@@ -76,38 +77,53 @@ def roc_auc(y: Array, predictions: Array) -> float:
 
 
 def _binary_auc(positive: NDArray[np.bool_], scores: Array) -> float:
-    """The Mann-Whitney statistic with mid-ranks for ties."""
-    n_positive = int(positive.sum())
-    n_negative = len(positive) - n_positive
-    if n_positive == 0 or n_negative == 0:
+    """The Mann-Whitney statistic: how often a positive row has the larger score, a tie counting as half."""
+    positives, negatives = np.sort(scores[positive]), np.sort(scores[~positive])
+    if len(positives) == 0 or len(negatives) == 0:
         return 0.5
-    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    mid_rank = last - (counts - 1) / 2
-    rank_sum = mid_rank[inverse][positive].sum()
-    return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+    # Sorted queries keep the binary searches in the cache.
+    below = np.searchsorted(negatives, positives, side="left").sum()
+    not_above = np.searchsorted(negatives, positives, side="right").sum()
+    return float(below + not_above) / (2 * len(positives) * len(negatives))
 
 
 def average_precision(y: Array, predictions: Array) -> float:
-    """The step-wise area under the precision-recall curve, macro-averaged for several classes."""
-    from sklearn.metrics import average_precision_score
+    """The step-wise area under the precision-recall curve, for several classes the mean over those that occur."""
+    n_classes = predictions.shape[1]
+    positives = [1] if n_classes == 2 else [c for c in range(n_classes) if (y == c).any()]
+    return float(np.mean([_binary_average_precision(y == c, predictions[:, c]) for c in positives]))
 
-    if predictions.shape[1] == 2:
-        return float(average_precision_score(y == 1, predictions[:, 1]))
-    present = [c for c in range(predictions.shape[1]) if (y == c).any()]
-    return float(np.mean([average_precision_score(y == c, predictions[:, c]) for c in present]))
+
+def _binary_average_precision(positive: NDArray[np.bool_], scores: Array) -> float:
+    """The sum of (R_n - R_(n-1)) P_n over the distinct scores; 0 without a positive row."""
+    order = np.argsort(-scores)
+    ranked = scores[order]
+    last_of_ties = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(ranked) - 1)
+    hits = np.cumsum(positive[order])[last_of_ties]
+    precision = hits / (last_of_ties + 1)
+    return float((np.diff(hits, prepend=0) * precision).sum() / max(1, hits[-1]))
 
 
 def _label_metric(name: str, average: str | None) -> Callable[[Array, Array], float]:
-    """Precision, recall or F1 of the most probable class; class 1 is the positive one where there are two."""
+    """Precision, recall or F1 of the most probable class, 0 where nothing was to be divided by.
+
+    Without an average it is that of class 1 where there are two classes, else the mean over the classes that occur
+    in the target or among the predictions.
+    """
 
     def value(y: Array, predictions: Array) -> float:
-        from sklearn import metrics
-
-        labels = predictions.argmax(axis=1)
-        binary = predictions.shape[1] == 2
-        function = getattr(metrics, f"{name}_score")
-        return float(function(y, labels, average=average or ("binary" if binary else "macro"), zero_division=0))
+        n_classes = predictions.shape[1]
+        truth, guess = y.astype(np.int64), predictions.argmax(axis=1)
+        hits = np.bincount(truth[truth == guess], minlength=n_classes)
+        n_true, n_guessed = np.bincount(truth, minlength=n_classes), np.bincount(guess, minlength=n_classes)
+        if average == "micro":
+            hits, n_true, n_guessed = hits.sum(keepdims=True), n_true.sum(keepdims=True), n_guessed.sum(keepdims=True)
+        divisors = {"precision": n_guessed, "recall": n_true, "f1": (n_true + n_guessed) / 2}
+        scores = hits / np.maximum(divisors[name], 0.5)
+        if average is None and n_classes == 2:
+            return float(scores[1])
+        weights = n_true if average == "weighted" else n_true + n_guessed > 0
+        return float(np.average(scores, weights=weights))
 
     return value
 
@@ -134,9 +150,9 @@ def msle(y: Array, predictions: Array) -> float:
 
 
 def r2(y: Array, predictions: Array) -> float:
-    """The share of the variance explained; 0 where the target does not vary."""
-    variance = float(np.var(y))
-    return 1.0 - mse(y, predictions) / variance if variance > 0 else 0.0
+    """The share of the variance explained; where the target does not vary 1 if it is met, else 0."""
+    error, variance = mse(y, predictions), float(np.var(y))
+    return 1.0 - error / variance if variance > 0 else float(error == 0)
 
 
 def _f_family() -> dict[str, Metric]:

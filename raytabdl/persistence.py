@@ -6,16 +6,19 @@ Nothing here writes or reads a pickle: JSON, plain arrays and safetensors only.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors
+import safetensors.numpy
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import CorruptModelError
@@ -61,18 +64,37 @@ def read_json(path: Path) -> Any:
 
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Writes a numeric array as .npy in one step."""
-    with tempfile.TemporaryFile() as file:
-        np.save(file, array, allow_pickle=False)
-        file.seek(0)
-        write_bytes(path, file.read())
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    write_bytes(path, content.getvalue())
 
 
 def read_array(path: Path) -> NDArray[Any]:
+    """Raises CorruptModelError where the file is missing, cut short or holds objects, which would be a pickle."""
     try:
-        array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        with path.open("rb") as file:
+            array: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    except FileNotFoundError as error:
+        raise CorruptModelError(f"{path} is missing; restore it from a copy") from error
+    except (ValueError, EOFError, SyntaxError) as error:
         raise CorruptModelError(f"{path} is no complete array ({error}); restore the file from a copy") from error
     return array
+
+
+def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Writes named numeric arrays as one safetensors file."""
+    write_bytes(path, safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Raises CorruptModelError where the file is missing or cut short."""
+    try:
+        arrays: dict[str, NDArray[Any]] = safetensors.numpy.load_file(path)
+    except FileNotFoundError as error:
+        raise CorruptModelError(f"{path} is missing; restore it from a copy") from error
+    except safetensors.SafetensorError as error:
+        raise CorruptModelError(f"{path} is no complete file of arrays ({error}); restore it from a copy") from error
+    return arrays
 
 
 @contextmanager
@@ -82,6 +104,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # mode 0700
     try:
         yield temporary
+        for entry in temporary.rglob("*"):
+            _settle(entry)
         old = temporary.with_name(f"{temporary.name}-old")
         if path.exists():
             path.rename(old)
@@ -91,7 +115,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_manifest(folder: Path, names: Iterator[str] | list[str]) -> None:
+def write_manifest(folder: Path, names: Iterable[str]) -> None:
     """The SHA-256 of each named file or of each file of a named folder, written last."""
     files = [file for name in names for file in _files(folder / name)]
     hashes = {file.relative_to(folder).as_posix(): _sha256(file) for file in sorted(files)}
@@ -103,9 +127,10 @@ def check_manifest(folder: Path) -> None:
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
         raise CorruptModelError(f"{folder / MANIFEST} lists no files; restore it from a copy")
-    if manifest.get("format", 0) > FORMAT:
+    version = manifest.get("format")
+    if not isinstance(version, int) or version > FORMAT:
         raise CorruptModelError(
-            f"{folder} has format {manifest['format']}, this version of raytabdl reads up to {FORMAT}: update raytabdl"
+            f"{folder} has format {version!r}, this version of raytabdl reads up to {FORMAT}: update raytabdl"
         )
     root = folder.resolve()
     for name, expected in manifest["sha256"].items():
@@ -118,10 +143,18 @@ def check_manifest(folder: Path) -> None:
             raise CorruptModelError(f"{file} was changed or cut short since it was written; restore it from a copy")
 
 
+def _settle(entry: Path) -> None:
+    """Closes an entry to other users and brings a file to the disk."""
+    entry.chmod(0o700 if entry.is_dir() else 0o600)
+    if entry.is_file():
+        with entry.open("rb") as file:
+            os.fsync(file.fileno())
+
+
 def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return [file for file in path.rglob("*") if file.is_file()]
+    if not path.exists():
+        raise FileNotFoundError(f"{path} should be in the manifest and does not exist")
+    return [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
 
 
 def _sha256(path: Path) -> str:

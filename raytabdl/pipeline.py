@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from raytabdl.calibration import rung_loss, scale
-from raytabdl.component import Classic, Config, Horizon
+from raytabdl.component import Config, Horizon
 from raytabdl.inputs import Array, Inputs, Target, TaskType
-from raytabdl.persistence import read_json, write_json
+from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.preprocessing.imputation import MissingIndicator
 from raytabdl.space import ROOT, Choices, arguments, named
 from raytabdl.task import Task
@@ -45,7 +46,7 @@ class Pipeline(ABC):
     """A configuration that is trained on one fold of a task.
 
     ``train`` may be left after any point and called again, also by a new pipeline that was given the
-    progress of the old one (``save_progress``, ``load_progress``). What predicts is the best point so far, not the last.
+    progress of the old one (``save_progress``, ``load_progress``). The best point so far predicts, not the last.
     """
 
     def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
@@ -59,14 +60,17 @@ class Pipeline(ABC):
         self.best_predictions: Array | None = None
         """The validation predictions of the best point."""
         self.temperature = 1.0
-        """By which the best point's probabilities are scaled, so that members of an ensemble are alike in confidence."""
+        """That of the best point, by which probabilities are scaled: members of an ensemble are alike in confidence."""
 
     @abstractmethod
     def train(self, task: Task, fold: int) -> Iterator[Point]:
-        """Trains up to the full budget; yields after each epoch, or each step of iterations, with its loss on the fold."""
+        """Trains up to the full budget, and yields each epoch or step of iterations with its loss on the fold."""
 
     def predict(self, inputs: Inputs) -> Array:
         """Predictions of the best point, in the form that ``Target`` describes."""
+        if len(inputs) == 0:
+            is_classification = self.target.task_type.is_classification
+            return np.empty((0, self.target.n_classes) if is_classification else 0)
         raw = self._predict_raw(inputs)
         return scale(raw, self.temperature) if self.target.task_type.is_classification else raw
 
@@ -88,7 +92,7 @@ class Pipeline(ABC):
         """Writes what ``train`` needs to go on."""
         assert self.best_predictions is not None
         self._save_progress(folder)
-        np.save(folder / "best_predictions.npy", self.best_predictions, allow_pickle=False)
+        write_array(folder / "best_predictions.npy", self.best_predictions)
         progress = {"budget": self.budget, "best_loss": self.best_loss, "temperature": self.temperature}
         write_json(folder / "progress.json", progress)
 
@@ -98,7 +102,7 @@ class Pipeline(ABC):
         self.budget = int(progress["budget"])
         self.best_loss = float(progress["best_loss"])
         self.temperature = float(progress["temperature"])
-        self.best_predictions = np.load(folder / "best_predictions.npy", allow_pickle=False)
+        self.best_predictions = read_array(folder / "best_predictions.npy")
         self._load_progress(task, fold, folder)
 
     @abstractmethod
@@ -133,43 +137,54 @@ class ClassicPipeline(Pipeline):
 
     def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
         super().__init__(config, choices, target, horizon, seed)
-        self.model = self._new_model()
+        cls = named(choices.classic, config[ROOT])
+        self.model = cls(target, seed=seed, n_threads=1, **arguments(config, f"classic.{cls.name}"))
+        self.standard = Standard()
         self.best_iterations = 0
-
-    def _new_model(self, n_threads: int = 1) -> Classic:
-        cls = named(self.choices.classic, self.config[ROOT])
-        return cls(self.target, seed=self.seed, n_threads=n_threads, **arguments(self.config, f"classic.{cls.name}"))
 
     def train(self, task: Task, fold: int) -> Iterator[Point]:
         train, valid = task.split(fold)
         X, y = task.inputs.take(train), task.y[train]
         X_valid, y_valid = task.inputs.take(valid), task.y[valid]
+        if not self.target.task_type.is_classification:
+            # The boosters keep targets as float32, which has no digits left for small changes of large values.
+            self.standard = Standard.of(y)
+            y = self.standard.standardised(y)
         while self.budget < self.horizon.max_budget:
             began = time.perf_counter()
             n_iterations = self.horizon.iterations(type(self.model), self.budget + 1)
             self.model.advance(X, y, n_iterations)
             trained = time.perf_counter()
             self.budget += 1
-            loss, is_best = self._evaluate(y_valid, self.model.predict(X_valid, n_iterations))
+            loss, is_best = self._evaluate(y_valid, self._predictions(X_valid, n_iterations))
             if is_best:
                 self.best_iterations = n_iterations
             ended = time.perf_counter()
             yield Point(self.budget, n_iterations, None, loss, None, trained - began, ended - trained)
 
     def _predict_raw(self, inputs: Inputs) -> Array:
-        return self.model.predict(inputs, self.best_iterations)
+        return self._predictions(inputs, self.best_iterations)
+
+    def _predictions(self, inputs: Inputs, n_iterations: int) -> Array:
+        predictions = self.model.predict(inputs, n_iterations)
+        return predictions if self.target.task_type.is_classification else self.standard.value(predictions)
 
     def _save_model(self, folder: Path) -> None:
         self.model.save(folder)
-        write_json(folder / "best.json", {"iterations": self.best_iterations})
+        self._save_best(folder)
 
     def _load_model(self, folder: Path) -> None:
         self.model.load(folder)
-        self.best_iterations = int(read_json(folder / "best.json")["iterations"])
+        best = read_json(folder / "best.json")
+        self.best_iterations = int(best["iterations"])
+        self.standard = Standard(**best["standard"])
 
     def _save_progress(self, folder: Path) -> None:
         self.model.save_progress(folder)
-        write_json(folder / "best.json", {"iterations": self.best_iterations})
+        self._save_best(folder)
+
+    def _save_best(self, folder: Path) -> None:
+        write_json(folder / "best.json", {"iterations": self.best_iterations, "standard": asdict(self.standard)})
 
     def _load_progress(self, task: Task, fold: int, folder: Path) -> None:
         self._load_model(folder)
@@ -192,20 +207,23 @@ class NetworkPipeline(Pipeline):
             self._training = self._start(task, fold)
         _, valid = task.split(fold)
         X_valid, y_valid = self._tensors(task.inputs.take(valid)), task.y[valid]
+        assert self.network is not None
         for epoch in self._training.epochs():
             began = time.perf_counter()
-            predictions = self._predictions(X_valid)
-            loss, is_best = self._evaluate(y_valid, predictions)
+            loss, is_best = self._evaluate(y_valid, self._predictions(self.network, X_valid))
             if is_best:
                 self._keep_weights()
             self.budget = epoch.index * self.horizon.max_budget // self._training.n_epochs
             seconds = time.perf_counter() - began
-            yield Point(
-                self.budget, epoch.index, epoch.train_loss, loss, epoch.learning_rate, epoch.seconds, seconds
-            )
+            yield Point(self.budget, epoch.index, epoch.train_loss, loss, epoch.learning_rate, epoch.seconds, seconds)
 
     def _predict_raw(self, inputs: Inputs) -> Array:
-        return self._predictions(self._tensors(inputs))
+        assert self.network is not None
+        network = self.network
+        if self._training is not None:  # which has the network at its last point
+            network = copy.deepcopy(network)
+            network.load_state_dict(self._best_weights)
+        return self._predictions(network, self._tensors(inputs))
 
     def _save_model(self, folder: Path) -> None:
         tensors = {f"network.{name}": tensor.cpu() for name, tensor in self._best_weights.items()}
@@ -225,7 +243,7 @@ class NetworkPipeline(Pipeline):
         self.scaler.restore({name: tensor.numpy() for name, tensor in parts["scaler"].items()})
         self.indicator.restore({name: tensor.numpy() for name, tensor in parts["indicator"].items()})
         self.standard = Standard(**{field.name: shape[field.name] for field in fields(Standard)})
-        self.network = self._new_network(shape["d_num"], tuple(shape["cardinalities"]))
+        self.network = self._new_network(shape["d_num"], tuple(shape["cardinalities"])).to(_device()).eval()
         self.network.load_state_dict(parts["network"])
         self._best_weights = parts["network"]
 
@@ -250,7 +268,7 @@ class NetworkPipeline(Pipeline):
             y_tensor = torch.from_numpy(y.astype(np.int64))
         else:
             self.standard = Standard.of(y)
-            y_tensor = torch.from_numpy(((y - self.standard.mean) / self.standard.deviation).astype(np.float32))
+            y_tensor = torch.from_numpy(self.standard.standardised(y).astype(np.float32))
         x_num, x_cat = self._tensors(X)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -274,7 +292,8 @@ class NetworkPipeline(Pipeline):
     def _new_network(self, d_num: int, cardinalities: tuple[int, ...]) -> nn.Module:
         self._d_num, self._cardinalities = d_num, cardinalities
         cls = named(self.choices.networks, self.config[ROOT])
-        network = cls(d_num, cardinalities, self.target.d_out, **arguments(self.config, f"network.{cls.name}"))
+        build: Callable[..., object] = cls  # the constructor is torch's to mypy
+        network = build(d_num, cardinalities, self.target.d_out, **arguments(self.config, f"network.{cls.name}"))
         assert isinstance(network, nn.Module)
         return network
 
@@ -286,9 +305,8 @@ class NetworkPipeline(Pipeline):
             torch.from_numpy(inputs.categorical.astype(np.int64)).to(_device()),
         )
 
-    def _predictions(self, tensors: tuple[Tensor, Tensor]) -> Array:
-        assert self.network is not None
-        outputs = predict(self.network.to(_device()), *tensors)
+    def _predictions(self, network: nn.Module, tensors: tuple[Tensor, Tensor]) -> Array:
+        outputs = predict(network, *tensors)
         if self.target.task_type.is_classification:
             probabilities: Array = outputs.softmax(dim=1).cpu().numpy()
             return probabilities
@@ -316,6 +334,9 @@ class Standard:
     def of(cls, y: Array) -> Standard:
         deviation = float(y.std())
         return cls(float(y.mean()), deviation if deviation > 0 else 1.0, float(y.min()), float(y.max()))
+
+    def standardised(self, y: Array) -> Array:
+        return (y - self.mean) / self.deviation
 
     def value(self, standardised: Array) -> Array:
         return np.clip(standardised.astype(np.float64) * self.deviation + self.mean, self.lowest, self.highest)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.ensemble import Ensemble
-from raytabdl.exceptions import CorruptModelError
+from raytabdl.exceptions import CorruptModelError, RunFolderError
 from raytabdl.inputs import Array, Target
 from raytabdl.persistence import check_manifest
 from raytabdl.pipeline import Pipeline, load_model
@@ -48,10 +48,15 @@ class Predictor:
         return predictions
 
 
-def load_predictor(folder: RunFolder, choices: Choices, *, verify: bool = True) -> Predictor:
-    """The predictor of a finished run or a saved model; ``verify`` checks the hashes of all its files first."""
-    if verify:
-        check_manifest(folder.path)
+def load_predictor(folder: RunFolder, choices: Choices) -> Predictor:
+    """The predictor of a finished run or a saved model, after the hashes of its files were checked.
+
+    Raises RunFolderError where there is none, CorruptModelError where a file is missing or not what was written.
+    """
+    if not (folder.is_finished or folder.ensemble.exists()):
+        way_out = f"; go on with its run: raytabdl resume {folder.path}" if folder.run_json.exists() else ""
+        raise RunFolderError(f"{folder.path} holds no finished run and no saved model{way_out}")
+    check_manifest(folder.path)
     classes, target = read_labels(folder.path / "labels.json")
     ensemble = folder.read_ensemble()
     known = with_quick(choices)

@@ -1,4 +1,4 @@
-"""The quick models: trained in the driver while Ray and its workers start, so that there is an answer from the first second."""
+"""The quick models: trained in the driver while Ray and its workers start, so that there is an answer at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a run: settings, task, trials, curves, predictions, models and the ensemble, readable without the package.
+"""The folder of a run: settings, task, trials, curves, predictions, models, ensemble; readable without the package.
 
 A saved model is the same folder with only what predicting needs.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
 from raytabdl.exceptions import CorruptModelError, RunFolderError
 from raytabdl.history import History, read_history
@@ -34,7 +36,6 @@ from raytabdl.pipeline import Pipeline, Point
 from raytabdl.schema import Schema
 from raytabdl.task import Task
 
-
 _KEPT = ("run.json", "schema.json", "labels.json", "ensemble.json", "trials.jsonl")
 """What a saved model keeps beside its members."""
 
@@ -48,6 +49,10 @@ class RunFolder:
     @property
     def run_json(self) -> Path:
         return self.path / "run.json"
+
+    @property
+    def search(self) -> Path:
+        return self.path / "search.json"
 
     @property
     def trials(self) -> Path:
@@ -64,6 +69,10 @@ class RunFolder:
     @property
     def trajectory(self) -> Path:
         return self.path / "trajectory.jsonl"
+
+    @property
+    def phases(self) -> Path:
+        return self.path / "phases.jsonl"
 
     @property
     def predictions(self) -> Path:
@@ -84,13 +93,22 @@ class RunFolder:
     def checkpoint(self, trial_id: str) -> Path:
         return self.path / "checkpoints" / trial_id
 
+    def is_free(self) -> bool:
+        """Whether there is nothing, or an empty folder. Raises RunFolderError where it cannot be seen."""
+        try:
+            return not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be read: {error}") from error
+
+    def check_free(self) -> None:
+        """Raises RunFolderError where the path holds another run, or something else."""
+        if not self.is_free():
+            way_out = f", or go on with its run: raytabdl resume {self.path}" if self.run_json.exists() else ""
+            raise RunFolderError(f"{self.path} is not an empty folder; choose another one, delete it{way_out}")
+
     def create(self) -> None:
         """Makes the folder. Raises RunFolderError where it cannot be written or holds another run."""
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            raise RunFolderError(
-                f"{self.path} is not an empty folder; choose another one, delete it, or go on with its run: "
-                f"raytabdl resume {self.path}"
-            )
+        self.check_free()
         try:
             for folder in (self.path, self.predictions, self.models, self.path / "checkpoints"):
                 make_folder(folder)
@@ -167,9 +185,7 @@ class RunFolder:
         return read_history(self.trials)
 
     def write_ensemble(self, ensemble: Ensemble, metric: Metric) -> None:
-        write_json(
-            self.ensemble, {"metric": metric.name, "loss": ensemble.loss, "weights": dict(ensemble.weights)}
-        )
+        write_json(self.ensemble, {"metric": metric.name, "loss": ensemble.loss, "weights": dict(ensemble.weights)})
 
     def read_ensemble(self) -> Ensemble:
         record = read_json(self.ensemble)
@@ -180,6 +196,19 @@ class RunFolder:
         line = {"time": seconds, "loss": ensemble.loss, "weights": dict(ensemble.weights)}
         with self.trajectory.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+
+    @contextmanager
+    def phase(self, name: str, clock: Clock) -> Iterator[None]:
+        """Notes when a part of the run began and ended, in seconds from the start of the fit."""
+        began = clock.elapsed()
+        try:
+            yield
+        finally:
+            self.write_phase(name, began, clock.elapsed())
+
+    def write_phase(self, name: str, began: float, ended: float) -> None:
+        with self.phases.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"phase": name, "began": began, "ended": ended}) + "\n")
 
     def read_trajectory(self) -> list[tuple[float, Ensemble]]:
         """The ensembles in the order of time: (seconds from the start of the fit, ensemble)."""
@@ -204,6 +233,11 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         return (self.path / MANIFEST).exists()
+
+    @property
+    def is_saved_model(self) -> bool:
+        """Whether this is what ``copy_model`` wrote; a finished run has its validation predictions as well."""
+        return self.is_finished and not self.predictions.exists()
 
 
 def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> None:

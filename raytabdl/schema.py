@@ -7,7 +7,7 @@ import math
 import numbers
 import warnings
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NoReturn
@@ -106,7 +106,7 @@ class Schema:
         if not by_name:
             if frame.shape[1] != len(self.names):
                 raise DataError(
-                    f"X has {frame.shape[1]} features, but the model is expecting {len(self.names)} features as input"
+                    f"X has {frame.shape[1]} features, but raytabdl is expecting {len(self.names)} features as input"
                 )
             return frame.set_axis(list(self.names), axis=1)
         frame = frame.set_axis(column_names(frame), axis=1)
@@ -203,7 +203,8 @@ def _frame_of_array(table: Any) -> pd.DataFrame:
 
 def has_names(frame: pd.DataFrame) -> bool:
     """Whether the columns have names of their own, not just positions."""
-    return not isinstance(frame.columns, pd.RangeIndex)
+    # Columns in another order may be a range too, down to 0.
+    return not (isinstance(frame.columns, pd.RangeIndex) and frame.columns.start == 0 and frame.columns.step == 1)
 
 
 def column_names(frame: pd.DataFrame) -> list[str]:
@@ -219,10 +220,10 @@ def _infer_column(values: pd.Series, name: str) -> Column | str:
     """The column, or the reason why it is of no use."""
     kind = _kind(values, name)
     if kind is Kind.ORDINAL:
-        present = values.cat.remove_unused_categories().cat.categories
-        if len(present) < 2:
-            return "one value throughout" if len(present) else "no value at all"
-        return Column(name, kind, levels=tuple(map(_key, present)))
+        levels = tuple(map(_key, values.cat.remove_unused_categories().cat.categories))
+        if len(levels) < 2:
+            return "one value throughout" if levels else "no value at all"
+        return Column(name, kind, levels=levels)
     if kind is Kind.CATEGORY:
         return _infer_category(values, name)
     read = _as_float(values, kind, name)
@@ -287,7 +288,7 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
     if types and all(issubclass(t, datetime.date) for t in types):
         return Kind.DATETIME
     if types and all(issubclass(t, (numbers.Number, np.number, np.bool_)) for t in types):
-        if any(not isinstance(v, (float, np.generic)) and v != _number(v) for v in present):
+        if any(value != _number(value) for value in present if not isinstance(value, np.generic)):
             warnings.warn(f"column {name!r} loses digits: its values are rounded to float64", stacklevel=5)
         return Kind.NUMBER
     if len(types) > 1:
@@ -297,7 +298,9 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
 
 
 def _refuse_complex(name: str) -> NoReturn:
-    raise DataError(f"Complex data not supported: column {name!r}; pass the real and the imaginary parts as two columns")
+    raise DataError(
+        f"Complex data not supported: column {name!r}; pass the real and the imaginary parts as two columns"
+    )
 
 
 def _as_float(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
@@ -308,6 +311,8 @@ def _as_float(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
     if kind is Kind.DATETIME:
         return _days(values, name)
     dtype = values.dtype
+    if pd.api.types.is_complex_dtype(dtype):
+        _refuse_complex(name)
     if isinstance(dtype, pd.IntervalDtype):
         values = pd.Series(pd.arrays.IntervalArray(values).mid, index=values.index)
     elif dtype.kind == "m":
@@ -331,7 +336,7 @@ def _number(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return math.copysign(math.inf, -1 if value < 0 else 1)
     except (TypeError, ValueError):
         return math.nan
 
@@ -356,7 +361,7 @@ def _stamps_of_objects(values: pd.Series, name: str) -> NDArray[np.datetime64]:
     if any(aware) and not all(aware):
         raise DataError(
             f"column {name!r} mixes {sum(aware)} dates with a timezone and {len(aware) - sum(aware)} without, the "
-            f"first without at index {present.index[aware.index(False)]!r}; give all of them one, or none"
+            f"first without at index {present.index[aware.index(False)]}; give all of them one, or none"
         )
     if any(isinstance(value, str) for value in present):
         read = pd.to_datetime(present, utc=True, errors="coerce", format="ISO8601").dt.tz_localize(None)
@@ -381,7 +386,7 @@ def _refuse_values(bad: pd.Series, wanted: str, name: str) -> None:
     if len(bad):
         raise DataError(
             f"column {name!r} held {wanted} in training and has {len(bad)} values that are none here, the first is "
-            f"{bad.iloc[0]!r} at index {bad.index[0]!r}; mend them or make them missing"
+            f"{bad.iloc[0]!r} at index {bad.index[0]}; mend them or make them missing"
         )
 
 
@@ -405,13 +410,10 @@ def _factorize(values: pd.Series, name: str) -> tuple[NDArray[np.intp], Sequence
     return codes, [_key(value) for value in uniques]
 
 
-def _key(value: Hashable) -> str:
-    """1, 1.0 and "1" are one level: a missing value turns integers into floats without the user's knowing."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (float, np.floating)) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return str(value)
+def _key(value: Any) -> str:
+    """1, 1.0, True and "1" are one level: to pandas the numbers are equal, and a missing value makes floats of integers."""
+    number = _number(value) if isinstance(value, (numbers.Number, np.bool_)) else math.nan
+    return str(int(value)) if number.is_integer() else str(value)
 
 
 def _codes(values: pd.Series, column: Column) -> NDArray[np.int32]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
-
-import ConfigSpace
-from ConfigSpace.hyperparameters import Hyperparameter
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from raytabdl.classic.catboost import CatBoost
 from raytabdl.classic.forests import RandomForest
@@ -15,8 +12,13 @@ from raytabdl.classic.lightgbm import LightGBM
 from raytabdl.component import Choice, Classic, Component, Config, ConfigValue, Dimension, Integer, Network, Real
 from raytabdl.exceptions import SettingError
 from raytabdl.networks import NETWORKS
-from raytabdl.preprocessing import SCALERS
-from raytabdl.training import OPTIMIZERS, SCHEDULES
+from raytabdl.preprocessing import SCALERS, Scaler
+from raytabdl.training import OPTIMIZERS, SCHEDULES, Optimizer, Schedule
+
+if TYPE_CHECKING:
+    # Workers build pipelines and no spaces: the import, with scipy.stats, would delay each of them by a second.
+    import ConfigSpace
+    from ConfigSpace.hyperparameters import Hyperparameter
 
 ROOT = "model"
 """The hyperparameter that names the network or the classic model; all others are active under some of its values."""
@@ -30,17 +32,17 @@ class Choices:
 
     networks: tuple[type[Network], ...] = NETWORKS
     classic: tuple[type[Classic], ...] = (CatBoost, LightGBM, RandomForest)
-    scalers: tuple[type[Component], ...] = SCALERS
-    optimizers: tuple[type[Component], ...] = OPTIMIZERS
-    schedules: tuple[type[Component], ...] = SCHEDULES
+    scalers: tuple[type[Scaler], ...] = SCALERS
+    optimizers: tuple[type[Optimizer], ...] = OPTIMIZERS
+    schedules: tuple[type[Schedule], ...] = SCHEDULES
     batch_size: Integer = field(default_factory=lambda: Integer(32, 512, 128, log=True))
 
     def __post_init__(self) -> None:
-        names = [member.name for member in (*self.networks, *self.classic)]
-        if not names:
-            raise SettingError("choices must hold at least one network or classic model, got none")
-        if len(set(names)) < len(names):
-            raise SettingError(f"the names of networks and classic models must differ, got {names}")
+        _check_family("network or classic model", (*self.networks, *self.classic))
+        if self.networks:
+            _check_family("scaler", self.scalers)
+            _check_family("optimizer", self.optimizers)
+            _check_family("schedule", self.schedules)
 
     def only(self, names: Iterable[str]) -> Choices:
         """The same choices with only the named networks and classic models."""
@@ -53,6 +55,14 @@ class Choices:
             networks=tuple(n for n in self.networks if n.name in wanted),
             classic=tuple(c for c in self.classic if c.name in wanted),
         )
+
+
+def _check_family(what: str, members: Sequence[type[Component]]) -> None:
+    names = [member.name for member in members]
+    if not names:
+        raise SettingError(f"choices must hold at least one {what}, got none")
+    if len(set(names)) < len(names):
+        raise SettingError(f"the names of each {what} must differ, got {names}")
 
 
 def named(members: Iterable[type[C]], name: ConfigValue) -> type[C]:
@@ -69,6 +79,8 @@ def configuration_space(choices: Choices, seed: int = 0) -> ConfigSpace.Configur
     ``model`` is the root; ``network.<name>.<key>`` and ``classic.<name>.<key>`` are active under it,
     ``scaler``, ``optimizer``, ``schedule`` and ``batch_size`` under the networks.
     """
+    import ConfigSpace
+
     space = ConfigSpace.ConfigurationSpace(seed=seed)
     names = [member.name for member in (*choices.networks, *choices.classic)]
     root = ConfigSpace.CategoricalHyperparameter(ROOT, names)
@@ -105,11 +117,13 @@ def _add(
     space: ConfigSpace.ConfigurationSpace,
     prefix: str,
     dimensions: Mapping[str, Dimension],
-    parent: Hyperparameter,
+    parent: Hyperparameter[Any, Any],
     values: list[str],
 ) -> None:
     """Adds a component's dimensions, active where the parent takes one of the values, and under their own condition."""
-    added: dict[str, Hyperparameter] = {}
+    import ConfigSpace
+
+    added: dict[str, Hyperparameter[Any, Any]] = {}
     for key, dimension in dimensions.items():
         hyperparameter = _hyperparameter(f"{prefix}.{key}" if prefix else key, dimension)
         space.add(hyperparameter)
@@ -123,7 +137,9 @@ def _add(
             space.add(ConfigSpace.InCondition(added[key], sibling, list(dimension.when.values)))
 
 
-def _hyperparameter(name: str, dimension: Dimension) -> Hyperparameter:
+def _hyperparameter(name: str, dimension: Dimension) -> Hyperparameter[Any, Any]:
+    import ConfigSpace
+
     if isinstance(dimension, Choice):
         return ConfigSpace.CategoricalHyperparameter(name, dimension.options, default_value=dimension.default)
     if isinstance(dimension, Integer):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType
-from raytabdl.schema import Schema, infer_schema, to_frame
+from raytabdl.schema import Kind, Schema, infer_schema, to_frame
 
 MAX_VALIDATION_ROWS = 20_000
 
@@ -52,17 +52,30 @@ class Labels:
 
 
 def encode_labels(y: Any) -> tuple[NDArray[np.int64], Labels]:
-    """The class codes of a target, and the classes. Raises DataError where a label is missing or one class is left."""
-    from sklearn.utils.multiclass import check_classification_targets
+    """The class codes of a target, and the classes: strings, booleans or numbers, in their own dtype.
 
+    Raises DataError where a label is missing or of another type, or where there is one class only.
+    """
     values = _target_values(y)
+    odd = _odd_label(values)
+    if odd is not None:
+        raise DataError(f"the labels of y must be strings, booleans or numbers, got {odd!r}; use their strings")
+    # scikit-learn's estimator checks look for the first words.
+    if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.floor(values))).all():
+        raise DataError("Unknown label type: continuous; y holds fractions or infinity, classes have none")
     try:
-        check_classification_targets(values)
-        classes, codes = np.unique(values, return_inverse=True)
+        classes, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
     except TypeError as error:
         raise DataError(f"the labels of y cannot be sorted, since their types differ: {error}") from error
     if len(classes) < 2:
         raise DataError(f"y has one class only, {classes.tolist()}; a classifier needs at least 2 classes")
+    if (counts == 1).any():
+        warnings.warn(
+            f"classes with a single row, which is trained on and never validated: {classes[counts == 1].tolist()}",
+            stacklevel=2,
+        )
+    if classes.dtype == np.dtype(object):
+        classes = np.array([c.item() if isinstance(c, np.generic) else c for c in classes], dtype=object)
     return codes.astype(np.int64), Labels(classes)
 
 
@@ -70,14 +83,18 @@ def encode_values(y: Any) -> NDArray[np.float64]:
     """The target of a regression as float64. Raises DataError where a value is missing, infinite or no number."""
     values = _target_values(y)
     try:
+        if values.dtype.kind in "mM":
+            raise TypeError(f"got {values.dtype}")  # numpy would count its ticks
         numbers = values.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"y must hold numbers for a regression: {error}") from error
-    if np.isinf(numbers).any():
+    infinite = np.flatnonzero(np.isinf(numbers))
+    if len(infinite):
         raise DataError(
-            f"y contains infinity: {int(np.isinf(numbers).sum())} rows, the first at position "
-            f"{int(np.flatnonzero(np.isinf(numbers))[0])}"
+            f"Input y contains infinity: {len(infinite)} rows, the first at position {infinite[0]}; drop these rows"
         )
+    if (numbers == numbers[0]).all():
+        warnings.warn(f"y is {numbers[0]} in every row, and so is every prediction", stacklevel=2)
     return numbers
 
 
@@ -88,18 +105,20 @@ def make_task(X: Any, y: Any, target: Target, n_folds: int, rng: np.random.Gener
     if len(frame) != len(y):
         raise DataError(f"X and y have inconsistent numbers of samples: {len(frame)} rows and {len(y)} targets")
     if not schema.columns:
-        warnings.warn(
-            f"no usable features ({dict(schema.dropped)}); the model predicts the prior", UserWarning, stacklevel=3
-        )
-    n_folds = max(n_folds, -(-len(y) // MAX_VALIDATION_ROWS)) if len(y) > 5 * MAX_VALIDATION_ROWS else n_folds
-    return Task(schema.encode(frame), y, target, schema, partition(y, target, n_folds, rng))
+        warnings.warn(f"no usable features ({dict(schema.dropped)}); the model predicts the prior", stacklevel=3)
+    if len(y) > 5 * MAX_VALIDATION_ROWS:
+        n_folds = max(n_folds, -(-len(y) // MAX_VALIDATION_ROWS))
+    task = Task(schema.encode(frame), y, target, schema, partition(y, target, n_folds, rng))
+    if leaks := _leaks(task):
+        warnings.warn(f"columns that are the target under another name: {leaks}; drop them from X", stacklevel=3)
+    return task
 
 
 def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) -> NDArray[np.int16]:
     """The fold of each row: every class, or every stretch of a sorted target, is spread evenly over the folds.
 
-    The rows of a class with fewer rows than folds are spread over the folds after the first, and the only
-    row of a class gets fold -1.
+    There are fewer folds where no class has that many rows. The rows of a class with fewer rows than folds are
+    spread over the folds after the first, and the only row of a class gets fold -1.
     """
     n_rows = len(y)
     n_folds = min(n_folds, n_rows)
@@ -113,6 +132,7 @@ def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) 
         folds[by_target] = order
         return folds
     counts = np.bincount(y.astype(np.int64), minlength=target.n_classes)
+    n_folds = max(2, min(n_folds, int(counts.max())))
     start = 0
     offset = 0
     for count in counts:
@@ -128,51 +148,90 @@ def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) 
     return folds
 
 
-def infer_target(codes_or_values: Array, classes: Sequence[Any] | None) -> Target:
+def infer_target(codes_or_values: Array, classes: Sequence[Any] | NDArray[Any] | None) -> Target:
     """The kind of target: two classes, several, or a value."""
     if classes is None:
         return Target(TaskType.REGRESSION, 0)
     return Target(TaskType.BINARY if len(classes) == 2 else TaskType.MULTICLASS, len(classes))
 
 
+def _leaks(task: Task) -> list[str]:
+    """The columns that equal the target, or whose values are the classes one for one."""
+    numeric = [column for column in task.schema.columns if column.kind is not Kind.CATEGORY]
+    categorical = [column for column in task.schema.columns if column.kind is Kind.CATEGORY]
+    columns = zip([*numeric, *categorical], [*task.inputs.numeric.T, *task.inputs.categorical.T], strict=True)
+    if not task.target.task_type.is_classification:
+        return [column.name for column, values in columns if np.array_equal(values, np.float32(task.y - column.origin))]
+    codes = task.y.astype(np.int64)
+    first = np.unique(codes, return_index=True)[1]  # a row of each class
+    return [
+        column.name
+        for column, values in columns
+        if len(np.unique(values[first])) == len(first) and (values == values[first][codes]).all()
+    ]
+
+
 def _target_values(y: Any) -> NDArray[Any]:
     """A target as a one-dimensional numpy array without missing values."""
     if y is None:
         raise DataError("requires y to be passed, but the target y is None")
-    if not isinstance(y, (pd.Series, pd.DataFrame, np.ndarray, list, tuple)) and hasattr(y, "to_numpy"):
-        y = y.to_numpy()
-    if isinstance(y, pd.Series):
-        series = y
-    else:
-        array = np.asarray(y)
-        if array.ndim == 2 and array.shape[1] == 1:
-            from sklearn.exceptions import DataConversionWarning
-
-            warnings.warn(
-                "A column-vector y was passed when a 1d array was expected; it is flattened",
-                DataConversionWarning,
-                stacklevel=4,
-            )
-            array = array[:, 0]
-        if array.ndim != 1:
-            raise DataError(
-                f"y should be a 1d array, got an array of shape {array.shape} instead; "
-                "several targets at once are not supported"
-            )
-        if np.iscomplexobj(array):
-            raise DataError("Complex data not supported: y")
-        series = pd.Series(array)
-    missing = series.isna().to_numpy()
-    if missing.any():
+    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
+        _warn_of_flattening()
+        y = y.iloc[:, 0]
+    elif not isinstance(y, pd.Series) and hasattr(y, "to_pandas"):  # polars, arrow
+        y = y.to_pandas()
+    values = _array_of_series(y) if isinstance(y, pd.Series) else _one_column(y)
+    if len(values) == 0:
+        raise DataError("Found array with 0 sample(s): y has no values")
+    missing = np.flatnonzero(pd.isna(values))
+    if len(missing):
+        first = y.index[missing[0]] if isinstance(y, pd.Series) else missing[0]
         raise DataError(
-            f"Input y contains NaN: {int(missing.sum())} missing targets, the first at index "
-            f"{series.index[missing][0]!r}; drop these rows"
+            f"Input y contains NaN: {len(missing)} missing targets, the first at index {first}; drop these rows"
         )
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        series = series.astype(series.cat.categories.dtype)
-    values = series.to_numpy()
-    if values.dtype == object and pd.api.types.is_integer_dtype(series.dtype):
-        values = values.astype(np.int64)
-    if pd.api.types.is_extension_array_dtype(series.dtype) and values.dtype == object:
-        values = np.asarray(series.tolist())
     return values
+
+
+def _array_of_series(y: pd.Series) -> NDArray[Any]:
+    """In the numpy dtype nearest to that of the series; an object array where a value is missing."""
+    if isinstance(y.dtype, pd.CategoricalDtype):
+        y = y.astype(object if y.hasnans else y.cat.categories.dtype)
+    values = y.to_numpy(object) if y.hasnans and pd.api.types.is_extension_array_dtype(y.dtype) else y.to_numpy()
+    return np.asarray(values)
+
+
+def _one_column(y: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(y)
+    except ValueError as error:
+        raise DataError(f"y must be one-dimensional: {error}") from error
+    if array.dtype.kind == "U" and isinstance(y, (list, tuple)) and not all(isinstance(value, str) for value in y):
+        array = np.asarray(y, dtype=object)  # numpy has made strings of numbers and of missing values
+    if array.ndim == 2 and array.shape[1] == 1:
+        _warn_of_flattening()
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise DataError(
+            f"y should be a 1d array, got an array of shape {array.shape} instead; several targets at once are not "
+            "supported"
+        )
+    if np.iscomplexobj(array):
+        raise DataError("Complex data not supported: y")
+    return array
+
+
+def _warn_of_flattening() -> None:
+    from sklearn.exceptions import DataConversionWarning
+
+    warnings.warn(
+        "A column-vector y was passed when a 1d array was expected; it is flattened",
+        DataConversionWarning,
+        stacklevel=5,
+    )
+
+
+def _odd_label(values: NDArray[Any]) -> object | None:
+    """The first label that is no string, boolean or number: these come back from JSON as they were."""
+    if values.dtype.kind in "biufU":
+        return None
+    return next((v for v in values if not isinstance(v, (str, bool, int, float, np.bool_, np.number))), None)

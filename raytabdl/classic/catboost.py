@@ -10,9 +10,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from raytabdl.component import Classic, Integer, Real, Space
+from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 
 _SNAPSHOT = "catboost.snapshot"
+_LEAST_SAMPLED = 10
+"""Rows below which CatBoost cannot draw a share of them."""
 
 
 class CatBoost(Classic):
@@ -85,10 +88,15 @@ class CatBoost(Classic):
 
         if self.model_ is not None and self.model_.tree_count_ >= n_iterations:
             return
+        if X.numeric.size == 0 and X.categorical.size == 0:
+            raise DataError("there are no columns to learn from; boosted trees need at least one")
         if self._trained_on is not X:
             self._pool = _pool(X, y)
             self._trained_on = X
-        model = catboost.CatBoost({**self.parameters, "iterations": n_iterations, "train_dir": self._folder.name})
+        parameters = {**self.parameters, "iterations": n_iterations, "train_dir": self._folder.name}
+        if len(y) < _LEAST_SAMPLED:
+            parameters["subsample"] = 1.0
+        model = catboost.CatBoost(parameters)
         model.fit(self._pool)
         self.model_ = model
 

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from raytabdl.component import Choice, Classic, Integer, Real, Space
 from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.persistence import read_arrays, write_arrays
+
+_FIELDS = ("feature", "threshold", "left", "right", "value")
 
 
 class RandomForest(Classic):
@@ -44,11 +47,13 @@ class RandomForest(Classic):
         self.min_samples_leaf = min_samples_leaf
         self.bootstrap = bootstrap
         self.trees_: list[dict[str, NDArray[Any]]] = []
+        self._is_growing = False
         self._predicted: tuple[Inputs, int, NDArray[np.float64]] | None = None
 
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+        self._is_growing = True
         matrix = _matrix(X)
         cls = DecisionTreeClassifier if self.target.task_type.is_classification else DecisionTreeRegressor
         while len(self.trees_) < n_iterations:
@@ -72,23 +77,22 @@ class RandomForest(Classic):
         matrix = _matrix(X)
         for tree in self.trees_[done:n_iterations]:
             total = total + _leaf_values(tree, matrix)
-        self._predicted = (X, n_iterations, total)
+        if self._is_growing:  # a forest that only predicts would keep the user's rows
+            self._predicted = (X, n_iterations, total)
         mean = total / n_iterations
         return mean if self.target.task_type.is_classification else mean[:, 0]
 
     def save(self, folder: Path) -> None:
-        fields = ("feature", "threshold", "left", "right", "value")
         sizes = np.array([len(tree["feature"]) for tree in self.trees_], np.int64)
-        stacked = {field: np.concatenate([tree[field] for tree in self.trees_]) for field in fields}
-        np.savez_compressed(folder / "forest.npz", sizes=sizes, **stacked)
+        stacked = {field: np.concatenate([tree[field] for tree in self.trees_]) for field in _FIELDS}
+        write_arrays(folder / "forest.safetensors", {"sizes": sizes, **stacked})
 
     def load(self, folder: Path) -> None:
-        with np.load(folder / "forest.npz", allow_pickle=False) as arrays:
-            stacked = {field: arrays[field] for field in ("feature", "threshold", "left", "right", "value")}
-            ends = np.cumsum(arrays["sizes"])
+        arrays = read_arrays(folder / "forest.safetensors")
+        ends = np.cumsum(arrays["sizes"])
         self.trees_ = [
-            {field: values[start:end] for field, values in stacked.items()}
-            for start, end in zip(np.concatenate([[0], ends[:-1]]), ends, strict=True)
+            {field: arrays[field][start:end] for field in _FIELDS}
+            for start, end in zip(ends - arrays["sizes"], ends, strict=True)
         ]
 
     def _arrays(self, tree: Any) -> dict[str, NDArray[Any]]:
@@ -101,11 +105,17 @@ class RandomForest(Classic):
             values = shares
         return {
             "feature": grown.feature.astype(np.int32),
-            "threshold": grown.threshold.astype(np.float32),
+            "threshold": _rounded_down(grown.threshold),
             "left": grown.children_left.astype(np.int32),
             "right": grown.children_right.astype(np.int32),
-            "value": values.astype(np.float32),
+            "value": values,
         }
+
+
+def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The largest float32 that is not above: float32 values fall on the same side of it."""
+    rounded = thresholds.astype(np.float32)
+    return np.where(rounded > thresholds, np.nextafter(rounded, np.float32(-np.inf)), rounded)
 
 
 def _matrix(X: Inputs) -> NDArray[np.float32]:
@@ -114,7 +124,7 @@ def _matrix(X: Inputs) -> NDArray[np.float32]:
     return np.concatenate([np.where(np.isnan(X.numeric), below, X.numeric), X.categorical.astype(np.float32)], axis=1)
 
 
-def _leaf_values(tree: dict[str, NDArray[Any]], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+def _leaf_values(tree: dict[str, NDArray[Any]], matrix: NDArray[np.float32]) -> NDArray[np.floating]:
     """The value of the leaf that each row falls into: all rows walk down the tree together."""
     node = np.zeros(len(matrix), np.int32)
     active = np.arange(len(matrix))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from raytabdl.component import Classic, Integer, Real, Space
+from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 
 
@@ -74,6 +75,8 @@ class LightGBM(Classic):
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         import lightgbm
 
+        if X.numeric.size == 0 and X.categorical.size == 0:
+            raise DataError("there are no columns to learn from; boosted trees need at least one")
         if self._trained_on is not X:
             data = lightgbm.Dataset(
                 _matrix(X),
@@ -94,7 +97,8 @@ class LightGBM(Classic):
                     keep_training_booster=True,
                 )
         while self.booster_.current_iteration() < n_iterations:
-            self.booster_.update()
+            if self.booster_.update():
+                break  # no leaf can be split: there is no further tree, and never the iteration that was asked for
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
         raw = self._raw(X, n_iterations)
@@ -108,7 +112,8 @@ class LightGBM(Classic):
 
     def _raw(self, X: Inputs, n_iterations: int) -> NDArray[np.float64]:
         """Raw scores, which add up over iterations: rows that were scored before need only the new trees."""
-        done, scores = 0, 0.0
+        n_iterations = min(n_iterations, max(1, self.booster_.current_iteration()))
+        done, scores = 0, np.zeros(())
         if self._predicted is not None and self._predicted[0] is X and self._predicted[1] <= n_iterations:
             _, done, scores = self._predicted
         if n_iterations > done:
@@ -119,7 +124,8 @@ class LightGBM(Classic):
                 raw_score=True,
                 num_threads=self.n_threads,
             )
-        self._predicted = (X, n_iterations, scores)
+        if self._trained_on is not None:  # a model that only predicts would keep the user's rows
+            self._predicted = (X, n_iterations, scores)
         return scores
 
     def save(self, folder: Path) -> None:

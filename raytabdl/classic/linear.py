@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
 
 from raytabdl.component import Classic, Real, Space
 from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.persistence import read_arrays, write_arrays
 from raytabdl.preprocessing.imputation import MissingIndicator
 from raytabdl.preprocessing.scaling import RobustScaler
+
+_MAX_DENSE = 300
+"""One-hot columns up to which a dense matrix is faster than a sparse one."""
 
 
 class Linear(Classic):
     """A linear model on robustly scaled numbers and one-hot categories; iterations are L-BFGS steps.
 
-    ``l2`` is the penalty on the squared coefficients, per row of the training part.
+    ``l2`` is the penalty on the squared coefficients. The whole descent is done at the first ``advance`` and its path
+    is kept, so that any number of iterations can predict: a second descent would not go on as the first.
     """
 
     name: ClassVar[str] = "linear"
@@ -30,81 +35,85 @@ class Linear(Classic):
         self.l2 = l2
         self.scaler_ = RobustScaler()
         self.indicator_ = MissingIndicator()
-        self.coefficients_: NDArray[np.float64] = np.empty((0, 0))
-        self.scale_ = (0.0, 1.0)
+        self.path_: NDArray[np.float32] = np.empty((0, 0, 0), np.float32)  # (iterations, d, d_out)
+        self.scale_ = np.array([0.0, 1.0])
 
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
-        from scipy.optimize import minimize
-
-        if self.coefficients_.size == 0:
+        if len(self.path_) == 0:
             self.scaler_.fit(X.numeric, np.random.default_rng(0))
-            self.indicator_.fit(X.numeric)
-        design = self._design(X)
-        start = self.coefficients_ if self.coefficients_.size else np.zeros((design.shape[1], self.target.d_out))
-        if self.target.task_type.is_classification:
-            truth = np.eye(self.target.n_classes)[y.astype(np.int64)]
-        else:
-            spread = float(y.std())
-            self.scale_ = (float(y.mean()), spread if spread > 0 else 1.0)
-            truth = ((y - self.scale_[0]) / self.scale_[1])[:, None]
-
-        def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            coefficients = flat.reshape(start.shape)
-            outputs = np.asarray(design @ coefficients)
-            if self.target.task_type.is_classification:
-                outputs -= outputs.max(axis=1, keepdims=True)
-                log_sum = np.log(np.exp(outputs).sum(axis=1, keepdims=True))
-                loss = float((log_sum[:, 0] - (outputs * truth).sum(axis=1)).mean())
-                slope = np.exp(outputs - log_sum) - truth
-            else:
-                slope = outputs - truth
-                loss = float(0.5 * np.square(slope).mean())
-            gradient = np.asarray(design.T @ slope) / len(truth)
-            penalised = coefficients[:-1]  # the intercept comes last
-            gradient[:-1] += self.l2 * penalised
-            return loss + 0.5 * self.l2 * float(np.square(penalised).sum()), gradient.ravel()
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            found = minimize(objective, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": n_iterations})
-        self.coefficients_ = found.x.reshape(start.shape)
+            self.indicator_.fit(self.scaler_.transform(X.numeric))
+            self.path_ = _descend(self._design(X), self._truth(y), self.target, self.l2, self.horizon)
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
-        outputs = np.asarray(self._design(X) @ self.coefficients_)
+        coefficients = self.path_[min(n_iterations, len(self.path_)) - 1]
+        outputs = np.asarray(self._design(X) @ coefficients, np.float64)
         if not self.target.task_type.is_classification:
-            return outputs[:, 0] * self.scale_[1] + self.scale_[0]
-        weights = np.exp(outputs - outputs.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+            return np.asarray(outputs[:, 0] * self.scale_[1] + self.scale_[0])
+        probabilities: Array = softmax(outputs, axis=1)
+        return probabilities
 
     def save(self, folder: Path) -> None:
-        np.savez(
-            folder / "linear.npz",
-            coefficients=self.coefficients_,
-            scale=np.array(self.scale_),
-            columns=self.indicator_.columns_,
-            centre=self.scaler_.centre_,
-            factor=self.scaler_.factor_,
-        )
+        arrays = {"path": self.path_, "scale": self.scale_, **self.scaler_.state(), **self.indicator_.state()}
+        write_arrays(folder / "linear.safetensors", arrays)
 
     def load(self, folder: Path) -> None:
-        with np.load(folder / "linear.npz", allow_pickle=False) as arrays:
-            self.coefficients_ = arrays["coefficients"]
-            self.scale_ = (float(arrays["scale"][0]), float(arrays["scale"][1]))
-            self.indicator_.restore({"columns": arrays["columns"]})
-            self.scaler_.restore({"centre": arrays["centre"], "factor": arrays["factor"]})
+        arrays = read_arrays(folder / "linear.safetensors")
+        self.path_, self.scale_ = arrays["path"], arrays["scale"]
+        self.scaler_.restore(arrays)
+        self.indicator_.restore(arrays)
 
-    def _design(self, X: Inputs) -> object:
-        """Scaled numbers, one column for each known level, and a column of ones."""
+    def _truth(self, y: Array) -> NDArray[np.float64]:
+        """One-hot classes, or the standardised target as a column."""
+        if self.target.task_type.is_classification:
+            return np.eye(self.target.n_classes)[y.astype(np.int64)]
+        spread = float(y.std())
+        self.scale_ = np.array([float(y.mean()), spread if spread > 0 else 1.0])
+        return np.asarray((y[:, None] - self.scale_[0]) / self.scale_[1], np.float64)
+
+    def _design(self, X: Inputs) -> Any:
+        """Scaled numbers, one column for each known level, and a column of ones; sparse where it is wide."""
         from scipy import sparse
 
         numbers = self.indicator_.transform(self.scaler_.transform(X.numeric))
         ones = np.ones((len(X), 1), np.float32)
-        offsets = np.concatenate([[0], np.cumsum([c - 1 for c in X.cardinalities])]).astype(np.int64)
+        offsets = np.cumsum([0, *(cardinality - 1 for cardinality in X.cardinalities)])
         rows, columns = np.nonzero(X.categorical)  # code 0, an unseen level, has no column
         codes = X.categorical[rows, columns] - 1 + offsets[columns]
-        one_hot = sparse.csr_matrix(
-            (np.ones(len(rows), np.float32), (rows, codes)), shape=(len(X), int(offsets[-1]))
-        )
-        if one_hot.shape[1] <= 300:
+        one_hot = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, codes)), shape=(len(X), int(offsets[-1])))
+        if one_hot.shape[1] <= _MAX_DENSE:
             return np.concatenate([numbers, one_hot.toarray(), ones], axis=1).astype(np.float64)
         return sparse.hstack([sparse.csr_matrix(numbers), one_hot, ones], format="csr", dtype=np.float64)
+
+
+def _descend(
+    design: Any, truth: NDArray[np.float64], target: Target, l2: float, n_iterations: int
+) -> NDArray[np.float32]:
+    """The coefficients after each step of L-BFGS from zero: (n_steps, d, d_out), the last row the intercept."""
+    from scipy.optimize import minimize
+
+    shape = (design.shape[1], target.d_out)
+
+    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        coefficients = flat.reshape(shape)
+        outputs = np.asarray(design @ coefficients)
+        if target.task_type.is_classification:
+            log_probabilities = log_softmax(outputs, axis=1)
+            loss = -(log_probabilities * truth).sum() / len(truth)
+            slope = np.exp(log_probabilities) - truth
+        else:
+            slope = outputs - truth
+            loss = 0.5 * np.square(slope).mean()
+        gradient = np.asarray(design.T @ slope) / len(truth)
+        gradient[:-1] += l2 * coefficients[:-1]
+        return float(loss + 0.5 * l2 * np.square(coefficients[:-1]).sum()), gradient.ravel()
+
+    path: list[NDArray[np.float32]] = []
+    minimize(
+        objective,
+        np.zeros(shape).ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        callback=lambda flat: path.append(flat.reshape(shape).astype(np.float32)),
+        options={"maxiter": n_iterations},
+    )
+    return np.stack(path or [np.zeros(shape, np.float32)])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,8 +29,8 @@ class MissingIndicator:
             return filled
         return np.concatenate([filled, missing[:, self.columns_].astype(np.float32)], axis=1)
 
-    def state(self) -> dict[str, NDArray[np.generic]]:
+    def state(self) -> dict[str, NDArray[Any]]:
         return {"columns": self.columns_}
 
-    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
-        self.columns_ = state["columns"].astype(np.int64)
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.columns_ = state["columns"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,30 @@ _MAX_FIT_ROWS = 20_000
 """Quantiles of more rows change nothing that a network notices."""
 
 
-class StandardScaler(Component):
-    """Zero mean and unit variance; a constant column becomes 0."""
+class Scaler(Component):
+    """Maps numeric columns, one by one, to a range that a network learns from; missing values stay missing.
+
+    Its attributes are the arrays that ``fit`` sets, and nothing else: they are its state.
+    """
+
+    def fit(self, X: NDArray[np.float32], rng: np.random.Generator) -> Scaler:
+        """Learns from the training part, (n, d); ``rng`` draws samples and noise."""
+        raise NotImplementedError
+
+    def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, d) -> (n, d), finite for any finite value."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return dict(vars(self))
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        for name in vars(self):
+            setattr(self, name, state[name])
+
+
+class StandardScaler(Scaler):
+    """Zero mean and unit variance, cut off at 1,000 deviations; a constant column becomes 0."""
 
     name: ClassVar[str] = "standard"
 
@@ -26,24 +49,17 @@ class StandardScaler(Component):
     def fit(self, X: NDArray[np.float32], rng: np.random.Generator) -> StandardScaler:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a column without a value: nan, mended below
-            centre = np.nanmean(X, axis=0, dtype=np.float64)
-            deviation = np.nanstd(X, axis=0, dtype=np.float64)
-        self.centre_ = np.nan_to_num(centre).astype(np.float32)
-        self.factor_ = _inverse(deviation)
+            wide = X.astype(np.float64)  # numpy squares in the type of the array, and 1e20 squared is no float32
+            centre, deviation = np.nanmean(wide, axis=0), np.nanstd(wide, axis=0)
+        self.centre_ = np.asarray(np.nan_to_num(centre), np.float32)
+        self.factor_ = _inverse(np.nan_to_num(deviation), self.centre_)
         return self
 
     def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        return (X - self.centre_) * self.factor_
-
-    def state(self) -> dict[str, NDArray[np.generic]]:
-        return {"centre": self.centre_, "factor": self.factor_}
-
-    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
-        self.centre_ = state["centre"].astype(np.float32)
-        self.factor_ = state["factor"].astype(np.float32)
+        return np.asarray(np.clip((X - self.centre_) * self.factor_, -1_000, 1_000))
 
 
-class RobustScaler(StandardScaler):
+class RobustScaler(Scaler):
     """Median and interquartile range, then the smooth clip x / sqrt(1 + (x / 3)^2) (RealMLP, Holzmüller et al. 2024).
 
     Where the quartiles coincide the factor is 2 / (max - min); a constant column becomes 0.
@@ -51,23 +67,26 @@ class RobustScaler(StandardScaler):
 
     name: ClassVar[str] = "robust"
 
+    def __init__(self) -> None:
+        self.centre_: NDArray[np.float32] = np.empty(0, np.float32)
+        self.factor_: NDArray[np.float32] = np.empty(0, np.float32)
+
     def fit(self, X: NDArray[np.float32], rng: np.random.Generator) -> RobustScaler:
-        sample = _sample(X, rng)
-        low, centre, high = _quantiles(sample, np.array([0.25, 0.5, 0.75]))
+        low, centre, high = _quantiles(_sample(X, rng), np.array([0.25, 0.5, 0.75]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            reach = (np.nanmax(X, axis=0) - np.nanmin(X, axis=0)).astype(np.float64) / 2
-        spread = np.where(high > low, high - low, np.nan_to_num(reach))
+            reach = np.nan_to_num((np.nanmax(X, axis=0) - np.nanmin(X, axis=0)).astype(np.float64)) / 2
         self.centre_ = centre.astype(np.float32)
-        self.factor_ = _inverse(spread)
+        self.factor_ = _inverse(np.where(high > low, high - low, reach), self.centre_)
         return self
 
     def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        scaled = super().transform(X)
-        return scaled / np.sqrt(1 + np.square(scaled / 3))
+        with np.errstate(over="ignore"):
+            scaled = np.clip((X - self.centre_) * self.factor_, -1e30, 1e30)
+        return np.asarray(scaled / np.hypot(np.float32(1), scaled / 3))  # sqrt(1 + ...), whose square would overflow
 
 
-class QuantileScaler(Component):
+class QuantileScaler(Scaler):
     """Maps each column to a normal distribution through its quantiles, with noise on the fitted values.
 
     The noise (1e-3 of the column's deviation) parts ties, so that a column of few values does not
@@ -85,7 +104,7 @@ class QuantileScaler(Component):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             deviation = np.nan_to_num(np.nanstd(sample, axis=0))
-        noisy = sample + rng.normal(size=sample.shape) * np.maximum(deviation, 1e-6) * 1e-3
+        noisy = sample + rng.normal(size=sample.shape) * np.where(deviation > 0, deviation, 1.0) * 1e-3
         n_quantiles = int(np.clip(len(sample) // 30, 10, self.n_quantiles))
         quantiles = _quantiles(noisy, np.linspace(0, 1, n_quantiles))
         self.quantiles_ = np.maximum.accumulate(quantiles, axis=0).astype(np.float32)
@@ -100,12 +119,6 @@ class QuantileScaler(Component):
             ranks = np.interp(X[:, column], quantiles, levels)  # nan stays nan
             result[:, column] = ndtri(np.clip(ranks, 1e-4, 1 - 1e-4))
         return result
-
-    def state(self) -> dict[str, NDArray[np.generic]]:
-        return {"quantiles": self.quantiles_}
-
-    def restore(self, state: dict[str, NDArray[np.generic]]) -> None:
-        self.quantiles_ = state["quantiles"].astype(np.float32)
 
 
 def _sample(X: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -124,7 +137,7 @@ def _quantiles(X: NDArray[np.floating], levels: NDArray[np.float64]) -> NDArray[
     return result
 
 
-def _inverse(spread: NDArray[np.float64]) -> NDArray[np.float32]:
-    """1 / spread, and 0 where the spread is 0."""
-    safe = np.where(spread > 1e-12, spread, 1.0)
-    return np.where(spread > 1e-12, 1.0 / safe, 0.0).astype(np.float32)
+def _inverse(spread: NDArray[np.float64], centre: NDArray[np.float32]) -> NDArray[np.float32]:
+    """1 / spread, and 0 where the spread is 0 or no more than the rounding of the centre."""
+    least = np.maximum(np.finfo(np.float32).tiny, 1e-12 * np.abs(centre, dtype=np.float64))
+    return np.where(spread > least, 1.0 / np.maximum(spread, least), 0.0).astype(np.float32)

@@ -7,6 +7,7 @@ import os
 import stat
 import threading
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,16 @@ class Connection:
     def _run(self) -> None:
         import ray
 
+        # The search's own imports take a second, which Ray's processes need to start.
+        imports = threading.Thread(target=import_module, args=("raytabdl.runtime.tune",), daemon=True)
+        imports.start()
         try:
             self._cluster = connect(self._n_cpus, dashboard=self._dashboard)
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits for the cluster
             self._error = error
+        if self._cluster is not None and os.environ.get("WARM"):
+            _warm_workers(self._cluster.n_cpus if self._n_cpus is None else self._n_cpus)
+        imports.join()  # ray.tune and ray.train import each other: a second thread in their midst would deadlock
         self._is_settled.set()
         self._is_over.wait()
         if self._cluster is not None and self._cluster.is_own:
@@ -134,10 +141,22 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
         is_own,
         int(resources.get("CPU", 0)),
         int(resources.get("GPU", 0)),
-        sum(1 for node in ray.nodes() if node["Alive"]),
+        sum(bool(node["Alive"]) for node in ray.nodes()),
         context.gcs_address,
         str(ray._private.worker.get_dashboard_url() or ""),
     )
+
+
+def _warm_workers(n_workers: int) -> None:
+    """Has idle worker processes import what a trial needs: the first trials take over these processes."""
+    import ray
+
+    @ray.remote(num_cpus=0)
+    def import_trainable() -> None:
+        import raytabdl.runtime.trainable  # noqa: F401
+
+    for _ in range(n_workers):
+        import_trainable.remote()
 
 
 def _close_token_file() -> None:

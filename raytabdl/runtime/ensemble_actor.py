@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
@@ -34,6 +35,7 @@ class EnsembleActor:
         self._trajectory = folder.read_trajectory()
         self._is_stale = False
         self._selection: asyncio.Task[None] | None = None
+        self._is_awaited = asyncio.Event()  # ends the pause between two selections
 
     def __repr__(self) -> str:
         loss = f"{self._ensemble.loss:.5f}" if self._ensemble else "none"
@@ -62,9 +64,13 @@ class EnsembleActor:
         return list(leaderboard(self._builder, self._ensemble))
 
     async def settle(self) -> Ensemble | None:
-        """The ensemble of all that was added, once it is selected."""
+        """The ensemble of all members in the run folder, also of those that nobody told of, once it is selected."""
+        for member in await asyncio.to_thread(self._folder.members):
+            await self.add(member)
+        self._is_awaited.set()
         while self._selection is not None and not self._selection.done():
             await asyncio.shield(self._selection)
+        self._is_awaited.clear()
         return self._ensemble
 
     async def _select(self) -> None:
@@ -84,7 +90,8 @@ class EnsembleActor:
                 seconds = time.time() - self._began_at
                 self._trajectory.append((seconds, ensemble))
                 await asyncio.to_thread(self._folder.append_trajectory, seconds, ensemble)
-            await asyncio.sleep(PAUSE_SECONDS)
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._is_awaited.wait(), PAUSE_SECONDS)
 
 
 def start_ensemble_actor(name: str, folder: RunFolder, metric: Metric, size: int, began_at: float) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from raytabdl.clock import Clock
@@ -18,6 +19,7 @@ class Recorder:
     folder: RunFolder
     history: History
     clock: Clock
+    _has_first_step: bool = False
     _seconds: dict[str, Seconds] = field(default_factory=dict)
 
     def suggested(self, trial_id: str, config: Config, origin: str, bracket: int, seed: int) -> None:
@@ -26,6 +28,10 @@ class Recorder:
     def reported(self, trial_id: str, report: Report) -> None:
         """Writes the points of a step, and a result where predictions were published."""
         self.folder.write_curve(trial_id, list(report.points))
+        if not self._has_first_step:
+            self._has_first_step = True
+            began = self.clock.elapsed() - (time.time() - report.began_at)
+            self.folder.write_phase("first step", began, began)
         seconds = self._seconds.get(trial_id, Seconds()) + report.seconds
         self._seconds[trial_id] = seconds
         if report.member is None:

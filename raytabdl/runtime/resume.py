@@ -32,6 +32,7 @@ def rebuild(folder: RunFolder, budgets: Budgets, first_bracket: int, sampler: Sa
     race = standing.race
     trials: dict[str, Trial] = {}
     statuses: dict[str, Status] = {}
+    seconds: dict[str, float] = {}  # spent by each trial since it was last judged
     for record in read_records(folder.trials) if folder.trials.exists() else ():
         if isinstance(record, Trial):
             if record.origin == "quick":
@@ -44,7 +45,13 @@ def rebuild(folder: RunFolder, budgets: Budgets, first_bracket: int, sampler: Sa
         elif record.trial_id not in trials:
             continue
         elif isinstance(record, Result):
-            _replay_result(record, trials[record.trial_id], race, sampler)
+            trial, milestone = trials[record.trial_id], race.milestone(record.trial_id)
+            seconds[trial.id] = seconds.get(trial.id, 0.0) + record.seconds.total
+            if record.budget >= milestone:
+                race.report(trial.id, record.budget, record.rung_loss)
+                sampler.observe(Observation(trial.config, milestone, record.rung_loss, seconds.pop(trial.id)))
+                # It waits unless a change says otherwise, which a killed driver may not have written any more.
+                statuses[trial.id] = Status.PAUSED
         else:
             _replay_change(record, trials[record.trial_id], race, sampler)
             statuses[record.trial_id] = record.status
@@ -57,13 +64,6 @@ def rebuild(folder: RunFolder, budgets: Budgets, first_bracket: int, sampler: Sa
         elif status is Status.RUNNING:
             standing.unfinished.append(suggestion)
     return standing
-
-
-def _replay_result(record: Result, trial: Trial, race: Race, sampler: Sampler) -> None:
-    milestone = race.milestone(trial.id)
-    if record.budget >= milestone:
-        race.report(trial.id, record.budget, record.rung_loss)
-        sampler.observe(Observation(trial.config, milestone, record.rung_loss, record.seconds.total))
 
 
 def _replay_change(record: Change, trial: Trial, race: Race, sampler: Sampler) -> None:

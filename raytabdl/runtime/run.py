@@ -10,7 +10,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,12 @@ LEAST_SECONDS_FOR_RAY = 12.0
 
 END_SECONDS = 3.0
 """Kept for the end of a run: stopping the workers, the last selection, loading the members, ending Ray."""
+
+START_SECONDS = 9.0
+"""What Ray's start takes of the time of a search."""
+
+_UNLIMITED_SECONDS = 600.0
+"""What a run without a time limit is planned for."""
 
 QUICK_END_SECONDS = 0.3
 """The same for a run without Ray."""
@@ -108,11 +114,14 @@ def default_portfolio(target: Target) -> Portfolio:
 
 
 def new_run_folder(path: Path | None) -> RunFolder:
-    """An empty run folder: the given one, or one named by the time below ``raytabdl_runs``."""
+    """The run folder to be made: the given one, or one named by the time below ``raytabdl_runs``.
+
+    Raises RunFolderError where the path is taken.
+    """
     if path is None:
         path = Path.cwd() / "raytabdl_runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
     folder = RunFolder(path.absolute())
-    folder.create()
+    folder.check_free()
     return folder
 
 
@@ -124,16 +133,20 @@ def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
     """
     history = run.folder.history()
     with Interrupt() as interrupt:
-        _train_quick_models(run, history, connection, interrupt, watch)
+        with run.folder.phase("quick models", run.clock):
+            _train_quick_models(run, history, connection, interrupt, watch)
         if connection is not None and not interrupt.is_set():
-            _search(run, history, connection, interrupt, watch)
+            with run.folder.phase("search", run.clock):
+                _search(run, history, connection, interrupt, watch)
         if connection is not None:
             connection.close()  # Ray ends while the ensemble is written
-        return _finish(run, history)
+        with run.folder.phase("ensemble", run.clock):
+            return _finish(run, history)
 
 
 def write_run(run: Run, classes: NDArray[Any] | None) -> None:
-    """Writes what a run starts from: the task, the labels, and what was asked for with which versions."""
+    """Makes the folder, with what a run starts from: task, labels, settings and versions."""
+    run.folder.create()
     run.folder.write_task(run.task)
     write_labels(run.folder.path / "labels.json", classes, run.task.target)
     members = (*run.choices.networks, *run.choices.classic)
@@ -165,16 +178,29 @@ def spent_seconds(folder: RunFolder) -> float:
     return max(last_result, *(seconds for seconds, _ in folder.read_trajectory()), 0.0)
 
 
-def _plan(run: Run, seconds: float, n_workers: int) -> Plan:
+def _plan(run: Run, n_workers: int) -> Plan:
+    """The plan for the time that the run has in all: the same when it is resumed."""
+    seconds = _UNLIMITED_SECONDS
+    if run.settings.time_limit is not None:
+        seconds = max(1.0, run.settings.time_limit - START_SECONDS - END_SECONDS)
     inputs = run.task.inputs
-    n_columns = inputs.numeric.shape[1] + len(inputs.cardinalities)
-    return plan(len(inputs), max(1, n_columns), run.task.target.n_classes, max(seconds, 1.0), n_workers)
+    n_columns = max(1, inputs.numeric.shape[1] + len(inputs.cardinalities))
+    return plan(len(inputs), n_columns, run.task.target.n_classes, seconds, n_workers)
 
 
 def _horizon(planned: Plan) -> Horizon:
-    return Horizon(
-        planned.budgets.max_budget, planned.network_epochs, planned.rows_per_epoch, planned.iteration_share
-    )
+    return Horizon(planned.budgets.max_budget, planned.network_epochs, planned.rows_per_epoch, planned.iteration_share)
+
+
+def _search_plan(run: Run, n_cpus: int) -> tuple[Plan, int]:
+    """The plan of the search and the number of workers, written at its first start and read when it is resumed.
+
+    A checkpoint goes on only under the horizon that it began with.
+    """
+    n_workers = run.settings.n_workers or n_cpus
+    if not run.folder.search.exists():
+        write_json(run.folder.search, {"n_workers": n_workers})
+    return _plan(run, int(read_json(run.folder.search)["n_workers"])), n_workers
 
 
 def _train_quick_models(
@@ -183,12 +209,11 @@ def _train_quick_models(
     """Trains quick models until Ray is ready, or until the end of a run without Ray."""
 
     def is_over() -> bool:
-        if interrupt.is_set():
-            return True
+        if interrupt.is_set() or math.isinf(run.clock.limit_s):
+            return interrupt.is_set()  # without a time limit a run is repeatable: nothing depends on the clock
         return connection.is_settled if connection is not None else run.clock.is_up(QUICK_END_SECONDS)
 
-    seconds = run.clock.limit_s if math.isfinite(run.clock.limit_s) else 600.0
-    horizon = replace(_horizon(_plan(run, seconds, 1)), max_budget=27)
+    horizon = _horizon(_plan(run, n_workers=1))
     builder = run.folder.builder(run.metric, run.settings.ensemble_size)
     for name, config in quick_configurations():
         if name in history.trials:
@@ -205,11 +230,10 @@ def _train_quick_models(
                 ensemble = builder.ensemble()
                 if ensemble is not None:
                     run.folder.append_trajectory(run.clock.elapsed(), ensemble)
-                loss = ensemble.loss if ensemble else None
-                watch(Progress("quick models", run.clock, history, 1, loss, run.metric))
+                ensemble_loss = ensemble.loss if ensemble else None
+                watch(Progress("quick models", run.clock, history, 1, ensemble_loss, run.metric))
             history.append(Change(name, Status.COMPLETED, run.clock.elapsed()))
-        # A quick model that a table does not suit must not keep the others from it.
-        except Exception:
+        except Exception:  # noqa: BLE001  # a quick model that a table does not suit must not keep the others from it
             history.append(Change(name, Status.FAILED, run.clock.elapsed(), traceback.format_exc()))
         if is_over():
             return
@@ -226,9 +250,7 @@ def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Re
         result.pipeline.best_loss,
         loss,
         {m.name: m.value(y_valid, predictions) for m in logged(run.task.target.task_type)},
-        Seconds(
-            sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)
-        ),
+        Seconds(sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)),
         run.clock.elapsed(),
         member,
     )
@@ -239,15 +261,14 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
     from raytabdl.runtime.tune import Search, Snapshot, run_search
 
     cluster = connection.cluster()
-    n_workers = run.settings.n_workers or cluster.n_cpus
-    train_until_s = run.clock.limit_s - END_SECONDS
-    planned = _plan(run, train_until_s - run.clock.elapsed() if math.isfinite(train_until_s) else 600.0, n_workers)
+    run.folder.write_phase("Ray ready", run.clock.elapsed(), run.clock.elapsed())
+    planned, n_workers = _search_plan(run, cluster.n_cpus)
 
     def tell(snapshot: Snapshot) -> None:
         watch(Progress("search", run.clock, history, snapshot.n_running, snapshot.ensemble_loss, run.metric))
 
     space = configuration_space(run.choices, run.settings.seed)
-    sampler = BOHB(space, run.settings.seed)
+    sampler = BOHB(space, run.settings.seed, per_second=math.isfinite(run.clock.limit_s))
     standing = rebuild(run.folder, planned.budgets, planned.first_bracket, sampler)
     search = Search(
         run.folder,
@@ -264,7 +285,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.settings.ensemble_size,
         run.settings.seed,
         run.clock,
-        train_until_s,
+        run.clock.limit_s - END_SECONDS,
         history,
     )
     run_search(search, interrupt.is_set, tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ray
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import HyperBandForBOHB
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
@@ -15,7 +16,7 @@ from raytabdl.runtime.trainable import Report
 from raytabdl.search.brackets import Decision, Race
 
 
-class AsynchronousHyperBandForBOHB(HyperBandForBOHB):  # type: ignore[misc]  # Ray has no types
+class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
     """Promotes a trial as soon as it is among the best of its rung; the rule is ``search.brackets.Race``.
 
     Where it departs from Tune's: no trial waits until its bracket is full; a failure counts as the worst
@@ -35,12 +36,21 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):  # type: ignore[misc]  # R
         self._searcher = searcher
         self._recorder = recorder
         self._trials: dict[str, Trial] = {}
+        self._seconds: dict[str, float] = {}  # spent by each trial since it was last judged
+        self._controller: Any = None
 
     def running(self) -> list[Trial]:
         """The trials that a worker is busy with."""
         return [trial for trial in self._trials.values() if trial.status == Trial.RUNNING]
 
+    def kill_workers(self) -> None:
+        """Ends all workers: at the end of a search Tune waits 5 seconds for one that is busy or still starting."""
+        if self._controller is not None:
+            for actor, _ in list(self._controller._actor_manager._live_actors_to_ray_actors_resources.values()):
+                ray.kill(actor)
+
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        self._controller = tune_controller
         name = trial.config["trial"]
         self._trials[name] = trial
         if name in self._race:
@@ -55,10 +65,11 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):  # type: ignore[misc]  # R
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         name = trial.config["trial"]
         report: Report = result["report"]
+        seconds = self._seconds.pop(name, 0.0) + report.seconds.total
         if report.failure:
             self._race.fail(name)
             self._recorder.changed(name, Status.FAILED, report.failure)
-            self._tell_searcher(trial, result, self._race.milestone(name))
+            self._tell_searcher(trial, result, self._race.milestone(name), 0.0)
             return str(TrialScheduler.STOP)
         if report.points or report.member:
             self._recorder.reported(name, report)
@@ -68,8 +79,9 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):  # type: ignore[misc]  # R
         milestone = self._race.milestone(name)
         decision = self._race.report(name, report.budget, report.loss)
         if decision is Decision.CONTINUE:
+            self._seconds[name] = seconds
             return str(TrialScheduler.CONTINUE)
-        result["hyperband_info"] = {"budget": milestone}
+        result["hyperband_info"] = {"budget": milestone, "seconds": seconds}
         if decision is Decision.PROMOTE:
             self._promote(name)
             return str(TrialScheduler.CONTINUE)
@@ -80,7 +92,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):  # type: ignore[misc]  # R
         self._race.stop(name)
         is_complete = milestone == self._race.budgets.max_budget
         self._recorder.changed(name, Status.COMPLETED if is_complete else Status.STOPPED)
-        self._tell_searcher(trial, result, milestone)
+        self._tell_searcher(trial, result, milestone, seconds)
         return str(TrialScheduler.STOP)
 
     def choose_trial_to_run(self, tune_controller: Any, allow_recurse: bool = True) -> Trial | None:
@@ -128,6 +140,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):  # type: ignore[misc]  # R
         self._race.stop(name)
         self._recorder.changed(name, Status.STOPPED)
 
-    def _tell_searcher(self, trial: Trial, result: dict[str, Any], budget: int) -> None:
+    def _tell_searcher(self, trial: Trial, result: dict[str, Any], budget: int, seconds: float) -> None:
         """The controller does not, where the decision is to stop."""
-        self._searcher.on_trial_result(trial.trial_id, {**result, "hyperband_info": {"budget": budget}})
+        info = {"budget": budget, "seconds": seconds}
+        self._searcher.on_trial_result(trial.trial_id, {**result, "hyperband_info": info})

@@ -37,7 +37,7 @@ def trial_seed(run_seed: int, trial_id: str) -> int:
     return int.from_bytes(digest[:4], "little") & 0x7FFFFFFF
 
 
-class PortfolioBOHB(TuneBOHB):  # type: ignore[misc]  # Ray has no types
+class PortfolioBOHB(TuneBOHB):
     """Hands out what an earlier run left unfinished, then the portfolio in order, then what the sampler suggests.
 
     Trials that an earlier run left at a rung (``parked``) are handed out when they are due for promotion.
@@ -74,7 +74,7 @@ class PortfolioBOHB(TuneBOHB):  # type: ignore[misc]  # Ray has no types
         self._parked = dict(parked or {})
         self._n_trials = n_trials
         self._n_suggested = n_suggested
-        self._seed = seed
+        self._run_seed = seed
         self._is_over = is_over
         for config in portfolio:
             sampler.claim(config)
@@ -88,7 +88,7 @@ class PortfolioBOHB(TuneBOHB):  # type: ignore[misc]  # Ray has no types
         """A trial of an earlier run that is not worth going on with."""
         self._parked.pop(name, None)
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:  # type: ignore[override]  # FINISHED is a string
         if self._max_concurrent > 0 and len(self.running) >= self._max_concurrent:
             return None
         if self._is_over():
@@ -123,7 +123,7 @@ class PortfolioBOHB(TuneBOHB):  # type: ignore[misc]  # Ray has no types
 
     def _new(self) -> Suggestion:
         name = f"{self._n_suggested:04d}"
-        seed = trial_seed(self._seed, name)
+        seed = trial_seed(self._run_seed, name)
         if self._portfolio:
             suggestion = Suggestion(name, self._portfolio.popleft(), "portfolio", seed)
         else:
@@ -134,16 +134,17 @@ class PortfolioBOHB(TuneBOHB):  # type: ignore[misc]  # Ray has no types
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         if trial_id not in self.paused:
             self.running.add(trial_id)
-        budget = result.get("hyperband_info", {}).get("budget")
-        if budget is None:
-            budget = result.get("hyperband_info/budget")  # Tune flattens results
-        if budget is not None and trial_id in self.trial_to_params:
+        # Tune flattens results.
+        judged = result.get("hyperband_info") or {
+            key: result[f"hyperband_info/{key}"] for key in ("budget", "seconds") if f"hyperband_info/{key}" in result
+        }
+        if judged and trial_id in self.trial_to_params:
             report: Report = result["report"]
-            self._observe(trial_id, int(budget), report.loss, report.seconds.total)
+            self._observe(trial_id, judged["budget"], report.loss, judged["seconds"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         if error:
-            self._observe(trial_id, 1, math.inf, 0.0)
+            self._observe(trial_id, self.race.milestone(self.trial_to_params[trial_id].trial_id), math.inf, 0.0)
         self.trial_to_params.pop(trial_id, None)
         self.paused.discard(trial_id)
         self.running.discard(trial_id)

@@ -6,9 +6,8 @@ import math
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-
 
 import torch
 from ray import tune
@@ -55,22 +54,26 @@ class Report:
     budget: int
     loss: float
     points: tuple[Point, ...] = ()
-    seconds: Seconds = Seconds()
+    seconds: Seconds = field(default_factory=Seconds)
     metric_loss: float = math.inf
     scores: dict[str, float] | None = None
     member: str | None = None
     failure: str = ""
+    began_at: float = 0.0
+    """Wall time at which the step began."""
     is_out_of_time: bool = False
 
 
-class PipelineTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no types
+class PipelineTrainable(tune.Trainable):
     """Trains the pipeline of a configuration; a long-lived actor that is handed one trial after the other.
 
     A trial's state lies in the run folder, written at each rung, so that it can go on in this actor, in
     another one, or in another run; Tune's own checkpoint is empty.
     """
 
-    def setup(self, config: dict[str, Any], task: Task, assignment: Assignment) -> None:
+    def setup(  # type: ignore[override]  # tune.with_parameters adds the arguments
+        self, config: dict[str, Any], task: Task, assignment: Assignment
+    ) -> None:
         self.task = task
         self.assignment = assignment
         self.scores = logged(task.target.task_type)
@@ -93,9 +96,9 @@ class PipelineTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no typ
     def step(self) -> dict[str, Any]:
         try:
             report = self._train()
-        # A network of the user's own may raise anything. Left to Ray it would count as a lost worker, be
-        # retried, and take its actor down.
-        except Exception:
+        except Exception:  # noqa: BLE001
+            # A network of the user's own may raise anything. Left to Ray it would count as a lost worker, be
+            # retried, and take its actor down.
             self._course = None
             report = Report(budget=0, loss=math.inf, failure=traceback.format_exc())
         return {"budget": report.budget, "loss": report.loss, "report": report}
@@ -108,12 +111,11 @@ class PipelineTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no typ
 
     def _train(self) -> Report:
         """Trains until a rung, until the step is long enough, or until the time is up."""
-        began = time.monotonic()
+        began_at, began = time.time(), time.monotonic()
         if self._course is None:
             self._course = self._start()
         pipeline = self._pipeline
         assert pipeline is not None
-        setup_s = time.monotonic() - began
         points: list[Point] = []
         is_out_of_time = is_at_rung = False
         while not (is_at_rung or is_out_of_time) and time.monotonic() - began < STEP_SECONDS:
@@ -133,6 +135,7 @@ class PipelineTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no typ
                 f"no epoch up to budget {pipeline.budget} gave finite predictions: {[p.rung_loss for p in points]}"
             )
         publishing = time.monotonic()
+        setup_s = publishing - began - training_s - evaluation_s
         member, metric_loss, scores = None, math.inf, None
         is_new = pipeline.best_predictions is not None and pipeline.budget > self._published
         if is_new and (is_at_rung or is_out_of_time):
@@ -153,6 +156,7 @@ class PipelineTrainable(tune.Trainable):  # type: ignore[misc]  # Ray has no typ
             metric_loss,
             scores,
             member,
+            began_at=began_at,
             is_out_of_time=is_out_of_time,
         )
 

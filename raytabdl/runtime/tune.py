@@ -21,8 +21,8 @@ from raytabdl.metrics import Metric
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.recorder import Recorder
-from raytabdl.runtime.scheduler import AsynchronousHyperBandForBOHB
 from raytabdl.runtime.resume import Standing
+from raytabdl.runtime.scheduler import AsynchronousHyperBandForBOHB
 from raytabdl.runtime.searcher import PortfolioBOHB
 from raytabdl.runtime.trainable import Assignment, PipelineTrainable
 from raytabdl.search.samplers import Sampler
@@ -67,9 +67,7 @@ class Snapshot:
     ensemble_loss: float | None
 
 
-def run_search(
-    search: Search, is_interrupted: Callable[[], bool], watch: Callable[[Snapshot], None]
-) -> None:
+def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callable[[Snapshot], None]) -> None:
     """Searches until the time is up, the trials are done, or the run is interrupted.
 
     All that is found lies in the run folder afterwards.
@@ -133,6 +131,8 @@ def run_search(
     try:
         with _quiet():
             tuner.fit()
+        ended = min(search.clock.elapsed(), search.train_until_s)
+        search.folder.write_phase("training over", ended, ended)
         if not is_interrupted():
             _settle(actor)
     finally:
@@ -146,7 +146,7 @@ class _NotKept:
         return {}
 
 
-class _TimeIsUp(_NotKept, Stopper):  # type: ignore[misc]  # Ray has no types
+class _TimeIsUp(_NotKept, Stopper):
     """Ends the search at the end of training, or at once when it is interrupted; late workers are killed."""
 
     def __init__(
@@ -166,14 +166,12 @@ class _TimeIsUp(_NotKept, Stopper):  # type: ignore[misc]  # Ray has no types
         running = self._scheduler.running()
         if running and not self._is_interrupted() and late_s < GRACE_SECONDS:
             return False
-        for trial in running:
-            # Tune waits 5 seconds for an actor that is busy.
-            if trial.temporary_state.ray_actor is not None:
-                ray.kill(trial.temporary_state.ray_actor)
+        if running or self._search.clock.elapsed() >= self._search.train_until_s:
+            self._scheduler.kill_workers()
         return True
 
 
-class _Watch(_NotKept, Callback):  # type: ignore[misc]  # Ray has no types
+class _Watch(_NotKept, Callback):
     """Tells the progress display how the search stands, at most twice a second."""
 
     def __init__(

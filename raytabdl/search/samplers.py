@@ -102,7 +102,8 @@ class BOHB(Sampler):
     - ``n_good`` is 15 % of the trials and at least 3, in place of d + 1: with d = 15, half of 32 trials were "good".
     - The uniform density counts as ``prior_weight`` trials in both densities: so few trials make a cautious model.
     - An inactive value says nothing (a uniform kernel), where the paper copies a random trial's value.
-    - The family is drawn by its chance of a good result per second (``_family_weights``).
+    - The family is drawn by its chance of a good result per second (``_family_weights``). Without ``per_second`` it is
+      drawn by the chance alone, so that no suggestion depends on the clock.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class BOHB(Sampler):
         bandwidth_factor: float = 3.0,
         min_bandwidth: float = 1e-3,
         prior_weight: float = 1.0,
+        per_second: bool = True,
     ) -> None:
         if min_points_in_model < 4:  # 3 good ones and a bad one
             raise ValueError(f"min_points_in_model must be at least 4, got {min_points_in_model}")
@@ -133,6 +135,7 @@ class BOHB(Sampler):
         self.bandwidth_factor = bandwidth_factor
         self.min_bandwidth = min_bandwidth
         self.prior_weight = prior_weight
+        self.per_second = per_second
         self._losses: defaultdict[int, dict[Key, float]] = defaultdict(dict)  # by budget, then configuration
         self._trials: dict[Key, _Trial] = {}
 
@@ -205,7 +208,7 @@ class BOHB(Sampler):
             own = [t for t in ranked if t.family == choice]
             chance = (sum(t.family == choice for t in top) + 4 * share) / (len(own) + 4)
             seconds = (sum(t.seconds for t in own) + 4 * cost) / (sum(t.budget for t in own) + 4)
-            weights.append(chance / seconds)
+            weights.append(chance / seconds if self.per_second else chance)
         return np.array(weights) / sum(weights)
 
 

@@ -1,0 +1,445 @@
+"""The command `raytabdl`.
+
+Heavy packages are imported where a command needs them, so that `--help` and wrong arguments are answered at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+import warnings
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from raytabdl import __version__
+from raytabdl.exceptions import ClusterError, DataError, NoSuccessfulTrialError, RaytabdlError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from raytabdl.estimators import TabularClassifier
+
+LEAST_SECONDS = 0.1
+"""What a fit is given where reading the table took all of its time: a quick model."""
+
+MAX_CLASSES = 20
+"""A target with more distinct whole numbers is taken for a regression."""
+
+_FORMATS = {"weight": ".2f", "seconds": ".1f"}
+"""Of columns of a table; other numbers have five digits."""
+
+_ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq")
+_IMPORTED = time.monotonic()
+
+
+class _Failure(click.ClickException):
+    """A run that failed."""
+
+    exit_code = 1
+
+
+class _Refusal(click.ClickException):
+    """Settings, a table or a folder that nothing can be done with."""
+
+    exit_code = 2
+
+
+class _Commands(click.Group):
+    """A group whose errors and warnings are one line each."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with warnings.catch_warnings():
+            warnings.showwarning = _showwarning()
+            try:
+                return super().invoke(ctx)
+            except click.UsageError as error:
+                raise _Refusal(_one_line(error.format_message())) from error
+            except (NoSuccessfulTrialError, ClusterError) as error:
+                raise _Failure(_one_line(error)) from error
+            except RaytabdlError as error:
+                raise _Refusal(_one_line(error)) from error
+
+
+class _Seconds(click.ParamType[float]):
+    name = "seconds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = math.nan
+        if not (math.isfinite(seconds) and seconds > 0):
+            self.fail(f"{value!r} is not a positive number of seconds", param, ctx)
+        return seconds
+
+
+class _TableFile(click.Path):
+    """The path of a CSV or parquet file, told by its ending."""
+
+    name = "table"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.name.lower().endswith(_ENDINGS):
+            self.fail(f"{str(path)!r} ends in none of {', '.join(_ENDINGS)}", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"{str(path.parent)!r} is no folder", param, ctx)
+        return path
+
+
+class _NewFolder(click.Path):
+    """The path of a folder for a run: missing or empty, seen before a table is read."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.is_dir() and any(path.iterdir()):
+            way_out = f"go on with its run (raytabdl resume {path})" if (path / "run.json").exists() else "delete it"
+            self.fail(f"{str(path)!r} is not empty; choose another folder, or {way_out}", param, ctx)
+        return path
+
+
+_INPUT = _TableFile(exists=True, dir_okay=False)
+_OUTPUT = _TableFile(dir_okay=False, writable=True)
+_RUN = click.Path(exists=True, file_okay=False, path_type=Path)
+_NEW_RUN = _NewFolder(file_okay=False)
+_seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random.")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="raytabdl")
+@click.pass_context
+def commands(ctx: click.Context) -> None:
+    """Automated deep learning for tables, on Ray Tune.
+
+    Tables are CSV or parquet, told by the file's ending (.csv, .csv.gz, .parquet, .pq).
+    """
+    if ctx.obj is None:  # called within a program: time runs from the call
+        ctx.obj = time.monotonic()
+
+
+def main() -> None:
+    """Runs the command; its time runs from the start of the process."""
+    commands(obj=_process_start())
+
+
+@commands.command()
+@click.argument("table", type=_INPUT)
+@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.option("--metric", "metric_name", metavar="NAME", help="What to optimise.  [default: log_loss, or rmse]")
+@click.option(
+    "--task",
+    type=click.Choice(("auto", "classification", "binary", "multiclass", "regression")),
+    default="auto",
+    help="The kind of target.  [default: inferred from its values]",
+)
+@_seed
+@click.option("--time-limit", type=_Seconds(), help="In all, from the start of the command.  [default: 60]")
+@click.option("--n-trials", type=click.IntRange(min=1), help="End after so many; without --time-limit there is none.")
+@click.option("--workers", type=click.IntRange(min=1), help="Trials trained at once.  [default: one for each CPU]")
+@click.option("--out", type=_NEW_RUN, required=True, help="The run folder to make.")
+@click.pass_obj
+def fit(
+    began: float,
+    table: Path,
+    target: str,
+    metric_name: str | None,
+    task: str,
+    seed: int,
+    time_limit: float | None,
+    n_trials: int | None,
+    workers: int | None,
+    out: Path,
+) -> None:
+    """Fit TABLE, and keep the run in a new folder."""
+    frame = _read_table(table)
+    if target not in frame.columns:
+        raise click.BadParameter(f"{table} has no column {target!r}; it has {list(frame)}", param_hint="'--target'")
+    y = frame.pop(target)
+    is_classification = _is_classification(y, task)
+    _check_metric(metric_name, is_classification)
+    if time_limit is None and n_trials is None:
+        time_limit = 60.0
+
+    from raytabdl.estimators import TabularClassifier, TabularRegressor
+    from raytabdl.persistence import write_json
+
+    estimator = (TabularClassifier if is_classification else TabularRegressor)(
+        None if time_limit is None else _remaining(began, time_limit),
+        metric=metric_name,
+        n_trials=n_trials,
+        seed=seed,
+        n_workers=workers,
+        run_folder=out,
+        progress=True,
+    )
+    estimator.fit(frame, y)
+    write_json(out / "table.json", {"target": target})
+
+
+@commands.command()
+@click.argument("run", type=_RUN)
+@click.argument("table", type=_INPUT)
+@click.option("--out", type=_OUTPUT, required=True, help="The file to write.")
+@click.option("--proba", is_flag=True, help="A column for each class, named by the class.")
+def predict(run: Path, table: Path, out: Path, proba: bool) -> None:
+    """Predict the rows of TABLE with RUN, a finished run or a saved model.
+
+    Writes a column `prediction`, or with --proba a column for each class.
+    """
+    import pandas as pd
+
+    from raytabdl.estimators import TabularClassifier, load
+
+    estimator = load(run)
+    frame = _read_table(table).drop(columns=_target_of(run), errors="ignore")
+    if not proba:
+        predictions = pd.DataFrame({"prediction": estimator.predict(frame)})
+    elif isinstance(estimator, TabularClassifier):
+        names = [str(label) for label in estimator.classes_]
+        predictions = pd.DataFrame(estimator.predict_proba(frame), columns=names)
+    else:
+        raise click.BadParameter(f"{run} predicts a number, which has no probabilities", param_hint="'--proba'")
+    _write_table(predictions, out)
+
+
+@commands.command("leaderboard")
+@click.argument("run", type=_RUN)
+@click.option("--json", "as_json", is_flag=True, help="All columns, for programs.")
+def show_leaderboard(run: Path, as_json: bool) -> None:
+    """Show what RUN tried, best first."""
+    from raytabdl.leaderboard import leaderboard
+    from raytabdl.run_folder import RunFolder
+    from raytabdl.runtime.run import read_settings
+
+    folder = RunFolder(run)
+    read_settings(folder)  # refuses a folder that is no run
+    table = leaderboard(folder)
+    if as_json:
+        rows = json.loads(table.to_json(orient="records", double_precision=15))
+        click.echo(json.dumps({"metric": table.attrs["metric"], "trials": rows}, indent=1))
+    else:
+        _show_table("Leaderboard, on the validation rows", _for_people(table))
+
+
+@commands.command()
+@click.argument("run", type=_RUN)
+def resume(run: Path) -> None:
+    """Go on with RUN, which was interrupted, in the time that it has left."""
+    from raytabdl.estimators import estimator_class
+
+    estimator_class(run).resume(run, progress=True)
+
+
+@commands.command()
+@_seed
+@click.option("--time-limit", type=_Seconds(), default=60.0, show_default=True, help="From the start of the command.")
+@click.option("--out", type=_NEW_RUN, help="The run folder to make.  [default: a new one below raytabdl_runs]")
+@click.pass_obj
+def demo(began: float, seed: int, time_limit: float, out: Path | None) -> None:
+    """Fit the bundled table adult, and score it on held-out rows beside scikit-learn's HistGradientBoosting."""
+    import pandas as pd
+    from sklearn.model_selection import train_test_split
+
+    from raytabdl import datasets
+    from raytabdl.estimators import TabularClassifier
+
+    X, y = datasets.load("adult")
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
+    click.echo(f"adult: {len(X):,} rows, of which {len(X_test):,} are held out; predict {y.name!r}", err=True)
+    clf = TabularClassifier(_remaining(began, time_limit), seed=seed, run_folder=out, progress=True)
+    clf.fit(X_train, y_train)
+
+    board = clf.leaderboard()
+    first = _for_people(board).head(12)
+    _show_table(f"Leaderboard, on the validation rows: {len(first)} of {len(board)}", first)
+    weights = board.loc[board["weight"] > 0, ["trial", "model", "weight"]]
+    _show_table("Ensemble", weights.sort_values("weight", ascending=False))
+
+    member, single = _best_single(clf, X_test)
+    fitting = time.monotonic()
+    baseline = _baseline(X_train, y_train, X_test)
+    baseline_s = time.monotonic() - fitting
+    codes = pd.Categorical(y_test, categories=clf.classes_).codes
+    rows = {
+        "raytabdl, the ensemble": clf.predict_proba(X_test),
+        f"raytabdl, the best single pipeline ({member})": single,
+        "scikit-learn, HistGradientBoosting": baseline,
+    }
+    _show_table("Held-out rows", pd.DataFrame([{"": name, **_scores(codes, p)} for name, p in rows.items()]))
+    click.echo(f"HistGradientBoosting has its default settings and was fitted afterwards, in {baseline_s:.1f} s.")
+    click.echo(f"The run is in {clf.folder_.path}")
+
+
+def _best_single(clf: TabularClassifier, X: pd.DataFrame) -> tuple[str, Any]:
+    """The member with the lowest validation loss, and its probabilities. The selection starts with it."""
+    predictor = clf.predictor_
+    results = [result for result in clf.folder_.history().results if result.member in predictor.members]
+    best = min(results, key=lambda result: result.loss)
+    assert best.member is not None
+    return best.member, predictor.members[best.member].predict(predictor.schema.encode(X))
+
+
+def _baseline(X_train: pd.DataFrame, y_train: pd.Series, X_test: pd.DataFrame) -> Any:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
+    return model.fit(X_train, y_train).predict_proba(X_test)
+
+
+def _scores(codes: Any, probabilities: Any) -> dict[str, float]:
+    from raytabdl.inputs import TaskType
+    from raytabdl.metrics import logged
+
+    return {metric.name: metric.value(codes, probabilities) for metric in logged(TaskType.BINARY)}
+
+
+def _is_classification(y: pd.Series, task: str) -> bool:
+    """Whether classes are to be predicted: as ``task`` says, or as the values do, which is said then."""
+    if task == "binary" and y.nunique() != 2:
+        raise click.BadParameter(f"{y.name!r} has {y.nunique()} distinct values", param_hint="'--task'")
+    if task != "auto":
+        return task != "regression"
+    kind, reason = _infer_kind(y.dropna())
+    click.echo(f"{kind}, since {y.name!r} holds {reason}; --task says otherwise", err=True)
+    return kind == "classification"
+
+
+def _infer_kind(y: pd.Series) -> tuple[str, str]:
+    """Classification or regression, and what in the values says so."""
+    import pandas as pd
+
+    dtype = pd.api.types.infer_dtype(y)
+    if dtype not in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return "classification", f"values of the kind {dtype}"
+    numbers = y.astype(float)
+    if not (numbers % 1 == 0).all():
+        return "regression", "fractions"
+    n_distinct = numbers.nunique()
+    if n_distinct > MAX_CLASSES:
+        return "regression", f"{n_distinct} distinct whole numbers, more than {MAX_CLASSES}"
+    return "classification", f"{n_distinct} distinct whole numbers, at most {MAX_CLASSES}"
+
+
+def _check_metric(name: str | None, is_classification: bool) -> None:
+    """Raises SettingError before a fit is begun."""
+    from raytabdl.inputs import TaskType
+    from raytabdl.metrics import metric
+
+    metric(name, TaskType.MULTICLASS if is_classification else TaskType.REGRESSION)
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Raises DataError where the file is not what its ending says, or names two columns alike."""
+    import pandas as pd
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path) if _is_parquet(path) else _read_csv(path)
+    except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException, pd.errors.ParserWarning) as error:
+        kind = "parquet" if _is_parquet(path) else "CSV"
+        raise DataError(f"{path} cannot be read as {kind}: {error}") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    # Read with its header, pandas would rename the second of two columns with one name.
+    names = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0].dropna()
+    if names.duplicated().any():
+        raise ValueError(f"duplicate column names: {sorted(names[names.duplicated()].unique())}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
+        return pd.read_csv(path, index_col=False, low_memory=False)
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    try:
+        if _is_parquet(path):
+            table.to_parquet(path, index=False)
+        else:
+            table.to_csv(path, index=False)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error}") from error
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.name.lower().endswith((".parquet", ".pq"))
+
+
+def _target_of(run: Path) -> list[str]:
+    """The name of the target where `raytabdl fit` made the run, so that a table that still has it draws no warning."""
+    from raytabdl.persistence import read_json
+
+    noted = run / "table.json"
+    return [read_json(noted)["target"]] if noted.exists() else []
+
+
+def _for_people(board: pd.DataFrame) -> pd.DataFrame:
+    """The leaderboard with the metric's own values: its loss goes where they are there as well."""
+    metric = board.attrs["metric"]
+    if metric in board.columns:
+        return board.drop(columns="loss")
+    return board.rename(columns={"loss": f"{metric} (loss)"})
+
+
+def _show_table(title: str, table: pd.DataFrame) -> None:
+    """A table on standard output: with lines on a terminal, plain in a pipe."""
+    from pandas.api.types import is_numeric_dtype
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    is_terminal = sys.stdout.isatty()
+    console = Console(width=None if is_terminal else 200, markup=False, highlight=False)
+    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD if is_terminal else None)
+    for name in table:
+        shown.add_column(str(name), justify="right" if is_numeric_dtype(table[name]) else "left", no_wrap=True)
+    for row in table.to_dict("records"):
+        shown.add_row(*(_cell(str(name), value) for name, value in row.items()))
+    console.print(shown)
+    console.print()
+
+
+def _cell(name: str, value: Any) -> str:
+    return format(value, _FORMATS.get(name, "#.5g")) if isinstance(value, float) else str(value)
+
+
+def _showwarning() -> Callable[..., None]:
+    """Stands in for ``warnings.showwarning``: each text once, without where in the code it came up."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, *where: object) -> None:
+        text = _one_line(message)
+        if text not in said:
+            said.add(text)
+            click.echo(f"warning: {text}", err=True)
+
+    return show
+
+
+def _one_line(message: BaseException | str) -> str:
+    return " ".join(str(message).split())
+
+
+def _remaining(began: float, limit_s: float) -> float:
+    return max(limit_s - (time.monotonic() - began), LEAST_SECONDS)
+
+
+def _process_start() -> float:
+    """When this process began, or where the system does not tell, when this module was imported (monotonic seconds)."""
+    stat = Path("/proc/self/stat")
+    if sys.platform != "linux" or not stat.exists():
+        return _IMPORTED
+    # The fields after the name, which may hold blanks and parentheses; field 22 counts ticks since boot.
+    ticks = int(stat.read_text().rpartition(")")[2].split()[19])
+    running_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.monotonic() - running_s

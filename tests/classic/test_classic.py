@@ -1,0 +1,202 @@
+"""What every classic model holds to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from raytabdl.classic.catboost import CatBoost
+from raytabdl.classic.dummy import Dummy
+from raytabdl.classic.forests import RandomForest
+from raytabdl.classic.lightgbm import LightGBM
+from raytabdl.classic.linear import Linear
+from raytabdl.exceptions import DataError
+from raytabdl.inputs import Inputs, Target, TaskType
+
+MODELS = (Dummy, Linear, LightGBM, CatBoost, RandomForest)
+LEARNERS = MODELS[1:]
+TARGETS = (Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3), Target(TaskType.REGRESSION, 0))
+
+each_model = pytest.mark.parametrize("cls", MODELS, ids=lambda cls: cls.name)
+each_learner = pytest.mark.parametrize("cls", LEARNERS, ids=lambda cls: cls.name)
+each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.task_type.value)
+
+
+def rows(n=120, seed=0):
+    rng = np.random.default_rng(seed)
+    numeric = rng.normal(size=(n, 3)).astype(np.float32)
+    numeric[rng.random((n, 3)) < 0.1] = np.nan
+    return Inputs(numeric, rng.integers(1, 5, size=(n, 2)).astype(np.int32), (5, 5))
+
+
+def truth(X, target):
+    signal = np.nan_to_num(X.numeric[:, 0]) + (X.categorical[:, 0] == 2)
+    if not target.task_type.is_classification:
+        return signal.astype(np.float64)
+    return np.digitize(signal, np.quantile(signal, np.linspace(0, 1, target.n_classes + 1)[1:-1]))
+
+
+def new(cls, target, **config):
+    return cls(target, seed=0, n_threads=1, **config)
+
+
+def trained(cls, target, X, *steps):
+    model = new(cls, target)
+    for n_iterations in steps:
+        model.advance(X, truth(X, target), n_iterations)
+    return model
+
+
+def loss(y, predictions, target):
+    if target.task_type.is_classification:
+        return -np.log(predictions[np.arange(len(y)), y] + 1e-9).mean()
+    return np.square(y - predictions).mean()
+
+
+@each_learner
+@each_target
+def test_a_learner_is_better_than_the_prior_on_new_rows(cls, target):
+    X, X_new = rows(), rows(seed=1)
+    y = truth(X_new, target)
+    model, dummy = trained(cls, target, X, 30), trained(Dummy, target, X, 1)
+    assert loss(y, model.predict(X_new, 30), target) < 0.9 * loss(y, dummy.predict(X_new, 1), target)
+
+
+@each_model
+@each_target
+def test_training_in_steps_is_training_in_one_go(cls, target):
+    X = rows()
+    in_steps, at_once = trained(cls, target, X, 2, 3, 8), trained(cls, target, X, 8)
+    for n_iterations in (2, 8):
+        np.testing.assert_allclose(in_steps.predict(X, n_iterations), at_once.predict(X, n_iterations), atol=1e-12)
+
+
+@each_model
+@each_target
+def test_the_first_iterations_predict_as_they_did_before_the_later_ones(cls, target):
+    X, X_new = rows(), rows(seed=1)
+    model = trained(cls, target, X, 3)
+    before = model.predict(X_new, 3)
+    model.advance(X, truth(X, target), 9)
+    model.predict(X_new, 9)
+    np.testing.assert_allclose(model.predict(X_new, 3), before, atol=1e-12)
+
+
+@each_model
+@each_target
+def test_a_saved_model_predicts_the_same_and_goes_on_the_same(cls, target, tmp_path):
+    X, X_new = rows(), rows(seed=1)
+    model = trained(cls, target, X, 6)
+    model.save_progress(tmp_path)
+    loaded = new(cls, target)
+    loaded.load(tmp_path)
+    for n_iterations in (4, 6):
+        np.testing.assert_allclose(
+            loaded.predict(X_new, n_iterations), model.predict(X_new, n_iterations), rtol=1e-6, atol=1e-9
+        )
+    for each in (model, loaded):
+        each.advance(X, truth(X, target), 12)
+    difference = np.abs(loaded.predict(X_new, 12) - model.predict(X_new, 12)).max()
+    assert difference < (0.2 if cls is LightGBM else 1e-9)  # LightGBM draws rows and columns anew
+
+
+@each_model
+@each_target
+def test_unseen_categories_and_missing_numbers_have_valid_predictions(cls, target):
+    model = trained(cls, target, rows(), 5)
+    X_new = Inputs(np.full((4, 3), np.nan, np.float32), np.zeros((4, 2), np.int32), (5, 5))
+    predictions = model.predict(X_new, 5)
+    assert np.isfinite(predictions).all()
+    if target.task_type.is_classification:
+        assert predictions.shape == (4, target.n_classes)
+        assert (predictions >= 0).all()
+        assert predictions.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    else:
+        assert predictions.shape == (4,)
+
+
+@each_model
+@pytest.mark.parametrize("is_numeric", [True, False])
+@each_target
+def test_one_column_is_enough(cls, target, is_numeric):
+    X = rows()
+    one = Inputs(X.numeric[:, : int(is_numeric)], X.categorical[:, : int(not is_numeric)], () if is_numeric else (5,))
+    model = new(cls, target)
+    model.advance(one, truth(X, target), 5)
+    assert np.isfinite(model.predict(one, 5)).all()
+
+
+@each_model
+@each_target
+def test_two_rows_are_enough(cls, target):
+    X = rows(n=2)
+    model = new(cls, target)
+    model.advance(X, np.array([0, target.n_classes - 1]) if target.n_classes else np.array([0.5, 2.0]), 5)
+    predictions = model.predict(X, 5)
+    assert predictions.shape == ((2, target.n_classes) if target.n_classes else (2,))
+    assert np.isfinite(predictions).all()
+
+
+@each_model
+def test_a_class_that_the_training_part_lacks_has_a_probability(cls):
+    X, target = rows(), TARGETS[1]
+    model = new(cls, target)
+    model.advance(X, truth(X, TARGETS[0]) * 2, 5)
+    predictions = model.predict(X, 5)
+    assert predictions.shape == (len(X), 3)
+    assert predictions.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert (predictions[:, 1] < 0.2).all()
+
+
+@each_model
+def test_a_constant_target_is_learned_or_refused_and_never_trained_for_ever(cls):
+    X, target = rows(n=30), TARGETS[2]
+    model = new(cls, target)
+    if cls is CatBoost:
+        with pytest.raises(Exception, match="targets are equal"):
+            model.advance(X, np.full(30, 4.0), 5)
+    else:
+        model.advance(X, np.full(30, 4.0), 5)
+        assert model.predict(X, 5) == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("cls", [LightGBM, CatBoost])
+def test_boosting_without_columns_is_refused(cls):
+    X = Inputs(np.empty((9, 0), np.float32), np.empty((9, 0), np.int32), ())
+    with pytest.raises(DataError, match="no columns to learn from"):
+        new(cls, TARGETS[2]).advance(X, np.arange(9.0), 2)
+
+
+@each_model
+@each_target
+def test_a_row_is_predicted_alone_as_among_others(cls, target):
+    X = rows()
+    model = trained(cls, target, X, 6)
+    alone = model.predict(X.take(np.array([7])), 6)
+    np.testing.assert_allclose(alone, model.predict(X, 6)[[7]], atol=1e-6)
+
+
+def test_a_forest_is_scikit_learns_trees():
+    from sklearn.tree import DecisionTreeRegressor
+
+    rng = np.random.default_rng(0)
+    base = np.float32(1.0)
+    column = np.array([base, np.nextafter(base, np.float32(2))] * 20, np.float32)  # a split that float32 cannot hold
+    X = Inputs(np.stack([column, rng.normal(size=40).astype(np.float32)], axis=1), np.empty((40, 0), np.int32), ())
+    y = (np.arange(40) % 2).astype(np.float64)
+    model = new(RandomForest, TARGETS[2], bootstrap=False, min_samples_leaf=1, max_features=1.0)
+    model.advance(X, y, 1)
+    expected = DecisionTreeRegressor(random_state=0).fit(X.numeric, y).predict(X.numeric)
+    assert model.predict(X, 1).tolist() == expected.tolist() == y.tolist()
+
+
+def test_the_linear_model_of_a_classification_is_scikit_learns_logistic_regression():
+    from sklearn.linear_model import LogisticRegression
+
+    X = Inputs(np.random.default_rng(0).normal(size=(200, 2)).astype(np.float32), np.empty((200, 0), np.int32), ())
+    y, l2 = truth(Inputs(X.numeric, np.ones((200, 1), np.int32), (2,)), TARGETS[1]), 1e-2
+    model = new(Linear, TARGETS[1], l2=l2)
+    model.advance(X, y, 54)
+    scaled = model.scaler_.transform(X.numeric)
+    expected = LogisticRegression(C=1 / (l2 * len(y)), tol=1e-8, max_iter=1000).fit(scaled, y).predict_proba(scaled)
+    np.testing.assert_allclose(model.predict(X, 54), expected, atol=2e-3)

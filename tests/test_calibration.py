@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
+
+from raytabdl.calibration import rung_loss, scale, temperature
+from raytabdl.inputs import Target, TaskType
+from raytabdl.metrics import log_loss
+
+MULTICLASS = Target(TaskType.MULTICLASS, 3)
+REGRESSION = Target(TaskType.REGRESSION, 0)
+
+
+def drawn(seed, n=4000, spread=1.5):
+    """Classes that are drawn from the probabilities."""
+    rng = np.random.default_rng(seed)
+    p = softmax(rng.normal(scale=spread, size=(n, 3)), axis=1)
+    return (rng.random((n, 1)) > p.cumsum(axis=1)[:, :2]).sum(axis=1), p
+
+
+@pytest.mark.parametrize("known", [0.3, 1.0, 2.5])
+def test_the_temperature_by_which_probabilities_were_sharpened_is_found_again(known):
+    y, p = drawn(0)
+    assert temperature(y, scale(p, 1 / known)) == pytest.approx(known, rel=0.1)
+
+
+@given(st.integers(0, 10_000), st.floats(0.2, 4.0))
+def test_the_temperature_is_the_minimum_of_the_log_loss(seed, spread):
+    rng = np.random.default_rng(seed)
+    p = softmax(rng.normal(scale=spread, size=(60, 3)), axis=1)
+    y = np.where(rng.random(60) < 0.6, p.argmax(axis=1), rng.integers(0, 3, 60))
+    best = minimize_scalar(lambda x: log_loss(y, scale(p, np.exp(x))), bounds=(np.log(0.05), np.log(20)))
+    assert log_loss(y, scale(p, temperature(y, p))) <= best.fun + 1e-5
+
+
+@given(st.integers(0, 10_000))
+def test_the_log_loss_is_convex_in_the_inverse_temperature(seed):
+    y, p = drawn(seed, n=30)
+    losses = [log_loss(y, scale(p, 1 / inverse)) for inverse in np.linspace(0.2, 3, 12)]
+    assert (np.diff(losses, 2) >= -1e-9).all()
+
+
+@given(st.integers(0, 10_000), st.floats(0.5, 2.0))
+def test_the_rung_loss_does_not_depend_on_confidence(seed, sharpening):
+    y, p = drawn(seed, n=300, spread=1.0)
+    expected, _ = rung_loss(y, p, MULTICLASS)
+    assert rung_loss(y, scale(p, sharpening), MULTICLASS)[0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_scaled_probabilities_are_probabilities_in_the_same_order():
+    _, p = drawn(1, n=50)
+    scaled = scale(p.astype(np.float32), 3.0)
+    assert scaled.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert (scaled.argmax(axis=1) == p.argmax(axis=1)).all()
+    assert (scaled.max(axis=1) <= p.max(axis=1) + 1e-6).all()
+
+
+@pytest.mark.parametrize("p", [np.eye(3)[[0, 1, 2, 0]], np.full((4, 3), 1 / 3), np.eye(3)[[1, 2, 0, 1]]])
+def test_probabilities_without_doubt_or_without_content_have_a_finite_rung_loss(p):
+    loss, fitted = rung_loss(np.array([0, 1, 2, 0]), p, MULTICLASS)
+    assert np.isfinite(loss)
+    assert 0.05 <= fitted <= 20
+
+
+def test_the_rung_loss_of_a_regression_is_in_units_of_the_targets_deviation():
+    y = np.array([1.0, 2.0, 3.0, 6.0])
+    assert rung_loss(y, np.full(4, y.mean()), REGRESSION) == (pytest.approx(1.0), 1.0)
+    assert rung_loss(y * 100, y * 100 + 50, REGRESSION)[0] == pytest.approx(0.5 / y.std())
+    assert rung_loss(np.full(4, 2.0), np.full(4, 5.0), REGRESSION)[0] == 3.0
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_predictions_that_are_not_finite_have_an_infinite_rung_loss(bad):
+    p = np.full((2, 3), 1 / 3)
+    p[0, 0] = bad
+    assert rung_loss(np.array([0, 1]), p, MULTICLASS)[0] == np.inf

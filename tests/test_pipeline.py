@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from raytabdl.calibration import rung_loss
+from raytabdl.component import Horizon
+from raytabdl.exceptions import CorruptModelError
+from raytabdl.inputs import Target, TaskType
+from raytabdl.pipeline import Standard, load_model, make_pipeline
+from raytabdl.quick import with_quick
+from raytabdl.space import Choices
+from raytabdl.task import Task, make_task
+
+CHOICES = with_quick(Choices())
+HORIZON = Horizon(max_budget=9, epochs=9, rows_per_epoch=1000, iteration_share=0.05)
+TARGETS = {
+    "binary": Target(TaskType.BINARY, 2),
+    "multiclass": Target(TaskType.MULTICLASS, 3),
+    "regression": Target(TaskType.REGRESSION, 0),
+}
+NETWORK = {"batch_size": 32, "optimizer": "adamw", "schedule": "cosine_cycles", "optimizer.adamw.lr": 0.01}
+CONFIGS = {
+    "mlp": {"model": "mlp", "scaler": "robust", **NETWORK},
+    "resnet": {"model": "resnet", "scaler": "quantile", **NETWORK},
+    "lightgbm": {"model": "lightgbm"},
+    "catboost": {"model": "catboost"},
+    "random_forest": {"model": "random_forest"},
+    "linear": {"model": "linear"},
+    "dummy": {"model": "dummy"},
+}
+each_family = pytest.mark.parametrize("family", CONFIGS)
+each_target = pytest.mark.parametrize("kind", TARGETS)
+
+
+def table(n=120, seed=0):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"a": rng.normal(size=n), "b": rng.normal(size=n), "c": rng.choice(list("xyz"), n)})
+    frame.loc[rng.random(n) < 0.1, "b"] = None
+    return frame
+
+
+def task_of(kind, frame=None, y=None):
+    frame = table() if frame is None else frame
+    if y is None:
+        signal = table()["a"].to_numpy() + (table()["c"] == "x").to_numpy()
+        k = TARGETS[kind].n_classes
+        y = np.digitize(signal, np.quantile(signal, np.linspace(0, 1, k + 1)[1:-1])) if k else signal
+    return make_task(frame, y, TARGETS[kind], 3, np.random.default_rng(0))
+
+
+def new(family, task, seed=0, horizon=HORIZON):
+    return make_pipeline(CONFIGS[family], CHOICES, task.target, horizon, seed)
+
+
+def trained(family, task, horizon=HORIZON):
+    pipeline = new(family, task, horizon=horizon)
+    return pipeline, list(pipeline.train(task, 0))
+
+
+def validation(task):
+    return task.inputs.take(task.split(0)[1])
+
+
+@each_family
+@each_target
+def test_the_best_point_predicts_its_validation_predictions_before_and_after_saving(family, kind, tmp_path):
+    task = task_of(kind)
+    pipeline, points = trained(family, task)
+    assert points[-1].budget == pipeline.budget == HORIZON.max_budget
+    assert pipeline.best_loss == min(point.rung_loss for point in points)
+    np.testing.assert_allclose(pipeline.predict(validation(task)), pipeline.best_predictions, atol=1e-6)
+    pipeline.save(tmp_path)
+    loaded = load_model(tmp_path, CHOICES)
+    np.testing.assert_allclose(loaded.predict(validation(task)), pipeline.best_predictions, atol=1e-6)
+    assert loaded.budget == pipeline.budget
+
+
+@each_family
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+def test_pause_and_resume_in_a_new_pipeline_gives_what_no_pause_gives(family, kind, tmp_path):
+    task = task_of(kind)
+    straight, points = trained(family, task)
+    paused = new(family, task)
+    begun = list(islice(paused.train(task, 0), 3))
+    paused.save_progress(tmp_path)
+    resumed = new(family, task)
+    resumed.load_progress(task, 0, tmp_path)
+    assert resumed.budget == 3
+    losses = [point.rung_loss for point in [*begun, *resumed.train(task, 0)]]
+    assert len(losses) == len(points)
+    if family == "lightgbm":  # which draws rows and columns anew
+        assert losses == pytest.approx([point.rung_loss for point in points], rel=0.3)
+    else:
+        assert losses == [point.rung_loss for point in points]
+        np.testing.assert_array_equal(resumed.best_predictions, straight.best_predictions)
+        np.testing.assert_array_equal(resumed.predict(validation(task)), straight.predict(validation(task)))
+
+
+@pytest.mark.parametrize("family", ["mlp", "catboost", "linear"])
+def test_the_best_point_is_kept_when_later_ones_are_worse(family):
+    # Labels without a pattern: each further step learns the training part by heart.
+    y = np.random.default_rng(5).integers(0, 2, 120)
+    task = task_of("binary", y=y)
+    pipeline, points = trained(family, task, horizon=Horizon(27, 60, 1000, 0.5))
+    losses = [point.rung_loss for point in points]
+    assert min(losses) < losses[-1]
+    kept, _ = rung_loss(task.y[task.split(0)[1]], pipeline.predict(validation(task)), task.target)
+    assert kept == pytest.approx(min(losses), abs=1e-4)
+
+
+@each_family
+@pytest.mark.parametrize("columns", [["a", "b"], ["c"]])
+def test_numbers_or_categories_alone_are_enough(family, columns):
+    task = task_of("binary", frame=table()[columns])
+    pipeline, _ = trained(family, task)
+    assert np.isfinite(pipeline.predict(task.inputs)).all()
+
+
+@each_family
+def test_a_class_that_the_training_part_lacks_has_a_probability(family):
+    task = task_of("multiclass")
+    folds = np.where(task.y == 1, 0, 1 + np.arange(len(task.y)) % 2).astype(np.int16)
+    pipeline, points = trained(family, Task(task.inputs, task.y, task.target, task.schema, folds))
+    assert np.isfinite([point.rung_loss for point in points]).all()
+    assert pipeline.predict(task.inputs).sum(axis=1) == pytest.approx(1, abs=1e-6)
+
+
+@each_family
+@each_target
+def test_a_row_is_predicted_alone_as_among_others_and_no_row_gives_no_prediction(family, kind):
+    task = task_of(kind)
+    pipeline, _ = trained(family, task)
+    every = pipeline.predict(task.inputs)
+    np.testing.assert_allclose(pipeline.predict(task.inputs.take(np.array([5]))), every[[5]], atol=2e-6)
+    assert pipeline.predict(task.inputs.take(np.array([], np.int64))).shape == (0, *every.shape[1:])
+
+
+@each_family
+def test_a_target_with_a_large_offset_is_learned_as_well(family):
+    near = task_of("regression")
+    far = Task(near.inputs, near.y + 1e9, near.target, near.schema, near.folds)
+    losses = [trained(family, task)[0].best_loss for task in (near, far)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-2)
+
+
+@pytest.mark.parametrize("family", ["mlp", "resnet"])
+def test_values_of_any_size_have_finite_predictions(family):
+    task = task_of("regression")
+    pipeline, _ = trained(family, task)
+    outliers = task.schema.encode(pd.DataFrame({"a": [1e308, -1e308, np.inf], "b": [None, 1e30, 0], "c": "new"}))
+    assert np.isfinite(pipeline.predict(outliers)).all()
+
+
+@each_family
+def test_the_same_seed_gives_the_same_predictions_and_a_curve_that_does_not_depend_on_others(family):
+    task = task_of("binary")
+    first = new(family, task)
+    other = new(family, task, seed=1)
+    for _ in zip(first.train(task, 0), other.train(task, 0), strict=True):
+        pass
+    np.testing.assert_array_equal(first.best_predictions, trained(family, task)[0].best_predictions)
+
+
+def test_an_array_of_objects_in_a_checkpoint_is_refused(tmp_path):
+    task = task_of("binary")
+    pipeline, _ = trained("dummy", task)
+    pipeline.save_progress(tmp_path)
+    np.save(tmp_path / "best_predictions.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(CorruptModelError, match="best_predictions"):
+        new("dummy", task).load_progress(task, 0, tmp_path)
+
+
+def test_predictions_of_a_regression_stay_within_what_was_seen():
+    standard = Standard.of(np.array([1.0, 2.0, 3.0]))
+    assert standard.value(np.array([-100.0, 0.0, 100.0])).tolist() == [1.0, 2.0, 3.0]
+    assert standard.standardised(np.array([2.0])).tolist() == [0.0]
+    assert Standard.of(np.full(3, 7.0)).value(np.zeros(2)).tolist() == [7.0, 7.0]

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from raytabdl.exceptions import DataError
+from raytabdl.schema import MAX_LEVELS, Kind, Schema, infer_schema, to_frame
+
+N = 6
+DATES = pd.date_range("2020-01-01", periods=N)
+
+NUMBERS = {
+    "int": [1, 2, 3, 4, 5, 6],
+    "bool": [True, False, True, True, False, False],
+    "bool with missing": pd.Series([True, None, False, True, True, True], dtype=object),
+    "float16": np.arange(N, dtype=np.float16),
+    "longdouble": np.arange(N, dtype=np.longdouble),
+    "uint64 max": np.array([2**64 - 1, 0, 1, 2, 3, 4], dtype=np.uint64),
+    "1e308": [1e308, -1e308, 0, 1, 2, 3],
+    "subnormal": [5e-324, -0.0, 0.0, 1e-310, 1, 2],
+    "timedelta": pd.to_timedelta(range(N), unit="h"),
+    "interval": pd.arrays.IntervalArray.from_breaks(range(N + 1)),
+    "sparse": pd.arrays.SparseArray([0, 0, 1, 2, 0, 0]),
+    "Int64 with NA": pd.array([1, 0, None, 1, 1, 0], dtype="Int64"),
+    "Float64 with NA": pd.array([1, 0, None, 1, 1, 0], dtype="Float64"),
+    "boolean with NA": pd.array([1, 0, None, 1, 1, 0], dtype="boolean"),
+    "arrow int": pd.array([1, 2, None, 3, 4, 5], dtype=pd.ArrowDtype(pa.int64())),
+    "arrow bool": pd.array([True, None, False] * 2, dtype=pd.ArrowDtype(pa.bool_())),
+    "arrow decimal": pd.Series([decimal.Decimal(i) for i in range(N)], dtype=pd.ArrowDtype(pa.decimal128(10, 2))),
+    "arrow duration": pd.Series(pd.to_timedelta(range(N), unit="s"), dtype=pd.ArrowDtype(pa.duration("us"))),
+    "decimal": [decimal.Decimal(f"{i}.5") for i in range(N)],
+    "fraction": [fractions.Fraction(i, 3) for i in range(N)],
+    "ordered category": pd.Categorical(list("abcabc"), categories=list("dcba"), ordered=True),
+}
+DATETIMES = {
+    "naive": DATES,
+    "timezone": DATES.tz_localize("Europe/Berlin"),
+    "objects": pd.Series(DATES.to_pydatetime(), dtype=object),
+    "dates": pd.Series([date.date() for date in DATES], dtype=object),
+    "period": pd.period_range("2020", periods=N, freq="M"),
+    "beyond nanoseconds": np.array(["9999-12-31", "0001-01-01", "2020-01-01", "NaT", "2020", "2021"], dtype="M8[us]"),
+    "arrow timestamp": pd.Series(list(DATES), dtype=pd.ArrowDtype(pa.timestamp("us", "UTC"))),
+    "arrow date": pd.Series([date.date() for date in DATES], dtype=pd.ArrowDtype(pa.date32())),
+}
+CATEGORIES = {
+    "str": ["a", "b", None, "a", "", "\0\U0001f600"],
+    "string with NA": pd.array(["a", "b", None, "a", "a", "b"], dtype="string"),
+    "arrow string": pd.array([*"abcaa", None], dtype=pd.ArrowDtype(pa.string())),
+    "arrow dictionary": pd.Series(list("abcabc"), dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))),
+    "category": pd.Categorical([1, 2, 1, 2, None, 1], categories=[1, 2, 3]),
+    "mixed": pd.Series([1, "a", b"a", None, 2.5, "1"], dtype=object),
+    "tuple": pd.Series([(1, 2), (1, 3)] * 3, dtype=object),
+}
+
+
+def frame_of(values):
+    return pd.DataFrame({"x": values, "other": range(N)})
+
+
+def kind_of(values):
+    return next(column.kind for column in infer_schema(frame_of(values)).columns if column.name == "x")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("values", [pytest.param(v, id=k) for k, v in {**NUMBERS, **DATETIMES, **CATEGORIES}.items()])
+def test_any_column_is_encoded_without_changing_the_table(values):
+    frame = frame_of(values)
+    before = frame.copy(deep=True)
+    schema = infer_schema(frame)
+    inputs = schema.encode(frame)
+    pd.testing.assert_frame_equal(frame, before)
+    assert not np.isinf(inputs.numeric).any()
+    assert (inputs.categorical < np.array(inputs.cardinalities, dtype=int)).all()
+    assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+    one = schema.encode(frame.iloc[[2]])
+    np.testing.assert_array_equal(one.numeric, inputs.numeric[[2]])
+    np.testing.assert_array_equal(one.categorical, inputs.categorical[[2]])
+    assert len(schema.encode(frame.iloc[:0])) == 0
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", [*NUMBERS, *DATETIMES, *CATEGORIES])
+def test_a_column_is_what_it_holds(name):
+    values = {**NUMBERS, **DATETIMES, **CATEGORIES}[name]
+    expected = Kind.NUMBER if name in NUMBERS else Kind.DATETIME if name in DATETIMES else Kind.CATEGORY
+    assert kind_of(values) is (Kind.ORDINAL if name == "ordered category" else expected)
+
+
+@pytest.mark.parametrize("name", ["Int64 with NA", "bool with missing", "boolean with NA", "arrow int", "arrow bool"])
+def test_a_missing_number_is_nan(name):
+    numeric = infer_schema(frame_of(NUMBERS[name])).encode(frame_of(NUMBERS[name])).numeric
+    assert np.isnan(numeric).sum() == pd.isna(pd.Series(NUMBERS[name])).sum() > 0
+
+
+def test_large_offsets_lose_no_digits_and_large_integers_keep_their_sign():
+    frame = pd.DataFrame({"x": [1e15, 1e15 + 1, 1e15 + 2], "u": np.array([2**64 - 1, 0, 1], np.uint64)})
+    numeric = infer_schema(frame).encode(frame).numeric
+    assert numeric[:, 0].tolist() == [-1, 0, 1]
+    assert numeric[0, 1] > 1e19
+
+
+@pytest.mark.parametrize("huge", [10**30, 10**400])
+def test_integers_beyond_float64_are_used_with_a_warning(huge):
+    frame = frame_of(pd.Series([huge, 1, 2, 3, 4, 5], dtype=object))
+    with pytest.warns(UserWarning, match="'x' loses digits"):
+        assert infer_schema(frame).columns[0].kind is Kind.NUMBER
+
+
+def test_infinite_values_are_missing_with_a_warning():
+    frame = frame_of([np.inf, 1, 2, -np.inf, 4, 5])
+    with pytest.warns(UserWarning, match="'x' has 2 infinite values"):
+        schema = infer_schema(frame)
+    assert np.isnan(schema.encode(frame).numeric[:, 0]).tolist() == [True, False, False, True, False, False]
+
+
+def test_a_timezone_is_its_instant_and_a_day_is_one():
+    naive, aware = DATES.tz_localize("UTC"), DATES.tz_localize("UTC").tz_convert("Asia/Tokyo")
+    schema = infer_schema(frame_of(naive))
+    numeric = schema.encode(frame_of(aware)).numeric
+    np.testing.assert_array_equal(numeric, schema.encode(frame_of(naive)).numeric)
+    assert np.diff(numeric[:, 0]).tolist() == [1] * (N - 1)
+
+
+def test_dates_may_come_back_as_text():
+    schema = infer_schema(frame_of(DATES))
+    text = frame_of([str(date.date()) for date in DATES])
+    np.testing.assert_array_equal(schema.encode(text).numeric, schema.encode(frame_of(DATES)).numeric)
+
+
+def test_an_ordered_category_is_its_position():
+    frame = frame_of(NUMBERS["ordered category"])
+    numeric = infer_schema(frame).encode(frame).numeric[:, 0]
+    assert numeric.tolist() == [3, 2, 1, 3, 2, 1]
+
+
+BAD = {
+    "complex": ([1j, 2, 3, 4, 5, 6], "Complex data not supported.*'x'"),
+    "complex objects": (pd.Series([1j, 2, 3, 4, 5, 6], dtype=object), "Complex data not supported.*'x'"),
+    "list": ([[1]] * N, "'x' holds a list in a cell"),
+    "array": ([np.ones(2)] * N, "'x' holds a ndarray in a cell"),
+    "arrow list": (pd.Series([[1]] * N, dtype=pd.ArrowDtype(pa.list_(pa.int64()))), "'x' of dtype list"),
+    "naive and aware": (
+        pd.Series([datetime.datetime(2020, 1, 1, tzinfo=z) for z in (datetime.timezone.utc, None)] * 3, dtype=object),
+        "'x' mixes 3 dates with a timezone and 3 without, the first without at index 1",
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), BAD.values(), ids=BAD)
+def test_a_column_that_cannot_be_used_is_named(values, message):
+    with pytest.raises(DataError, match=message):
+        infer_schema(frame_of(values))
+
+
+UNUSED = {
+    "all NaN": ([np.nan] * N, "no value at all"),
+    "all None": ([None] * N, "no value at all"),
+    "constant": ([1] * N, "one value throughout"),
+    "constant text": (["a"] * N, "one value throughout"),
+    "constant ordered": (pd.Categorical(["a"] * N, ordered=True), "one value throughout"),
+}
+
+
+@pytest.mark.parametrize(("values", "reason"), UNUSED.values(), ids=UNUSED)
+def test_a_column_of_no_use_is_dropped_with_the_reason(values, reason):
+    schema = infer_schema(frame_of(values))
+    assert schema.dropped == {"x": reason}
+    assert schema.encode(pd.DataFrame({"other": [1]})).numeric.shape == (1, 1)
+
+
+def test_ids_are_dropped_and_one_value_with_gaps_is_not():
+    frame = pd.DataFrame({"id": [f"id-{i}" for i in range(30)], "flag": [1.0, None] * 15})
+    schema = infer_schema(frame)
+    assert schema.dropped == {"id": "a different category in every row"}
+    assert [column.name for column in schema.columns] == ["flag"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pd.DataFrame({"a": []}), "0 sample"),
+        (pd.DataFrame(index=range(3)), "0 feature"),
+        (pd.DataFrame({"a": [1]}), "at least 2 rows"),
+        (pd.DataFrame([[1, 2]] * 2, columns=["a", "a"]), r"duplicate column names.*\['a'\]"),
+        (pd.DataFrame([[1, 2]] * 2, columns=[1, "1"]), r"duplicate column names.*\['1'\]"),
+    ],
+)
+def test_a_table_that_cannot_be_learned_from_says_why(table, message):
+    with pytest.raises(DataError, match=message):
+        infer_schema(table)
+
+
+@pytest.mark.parametrize("table", [np.arange(3), np.ones((2, 2, 2)), [1, 2]])
+def test_a_table_has_two_dimensions(table):
+    with pytest.raises(DataError, match="Expected 2D array"):
+        to_frame(table)
+
+
+def test_names_of_several_levels_are_joined_and_other_names_kept_as_text():
+    frame = pd.DataFrame([[1, 2], [3, 4]], columns=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)]))
+    assert infer_schema(frame).names == ("a__1", "b__2")
+    assert infer_schema(pd.DataFrame([[1, 2], [3, 4]], columns=[7, 'x"\n{é'])).names == ("7", 'x"\n{é')
+
+
+@pytest.mark.parametrize("make", [pa.Table.from_pandas, lambda f: f.to_numpy(), lambda f: f.to_numpy().tolist()])
+def test_other_tables_hold_the_same_values(make):
+    frame = pd.DataFrame({"a": [1.5, 2.5, None], "b": [3.0, 4.0, 5.0]})
+    np.testing.assert_array_equal(infer_schema(to_frame(make(frame))).encode(make(frame)).numeric, [
+        [-0.5, -1], [0.5, 0], [np.nan, 1]
+    ])  # fmt: skip
+
+
+def test_columns_are_matched_by_name_and_unknown_ones_ignored_with_a_warning():
+    frame = pd.DataFrame({"a": [1.0, 2, 3], "b": list("xyx")})
+    schema = infer_schema(frame)
+    with pytest.warns(UserWarning, match=r"ignored: \['new'\]"):
+        inputs = schema.encode(frame.assign(new=0)[["new", "b", "a"]])
+    np.testing.assert_array_equal(inputs.numeric, schema.encode(frame).numeric)
+    with pytest.raises(DataError, match=r"columns missing from the table: \['b'\]"):
+        schema.encode(frame[["a"]])
+
+
+def test_columns_without_names_are_matched_by_position():
+    array = np.arange(6.0).reshape(3, 2)
+    schema = infer_schema(to_frame(array))
+    np.testing.assert_array_equal(schema.encode(pd.DataFrame(array)[[1, 0]]).numeric, schema.encode(array).numeric)
+    with pytest.raises(DataError, match=r"X has 3 features, but .* is expecting 2 features"):
+        schema.encode(np.ones((2, 3)))
+
+
+def test_garbage_among_numbers_is_named_with_its_row():
+    schema = infer_schema(frame_of(range(N)))
+    bad = pd.DataFrame({"x": ["1", "two", "three"], "other": 1}, index=["p", "q", "r"])
+    with (
+        pytest.warns(UserWarning, match="'x' held numbers in training and holds strings"),
+        pytest.raises(DataError, match=r"'x' held numbers in training and has 2 values .*'two' at index q"),
+    ):
+        schema.encode(bad)
+
+
+@pytest.mark.parametrize("bad", [[[1]], [1j], [DATES[0]]])
+def test_a_number_that_became_something_else_is_an_error(bad):
+    schema = infer_schema(frame_of(range(N)))
+    with pytest.raises(DataError, match="'x'"):
+        schema.encode(pd.DataFrame({"x": pd.Series(bad), "other": 1}))
+
+
+@pytest.mark.parametrize("bad", [["soon"], [5], [1.5]])
+def test_a_date_that_became_something_else_is_an_error(bad):
+    with pytest.raises(DataError, match="'x' held dates in training and has 1 values"):
+        infer_schema(frame_of(DATES)).encode(pd.DataFrame({"x": bad, "other": 1}))
+
+
+def test_numbers_that_came_as_text_are_read():
+    schema = infer_schema(frame_of(range(N)))
+    with pytest.warns(UserWarning, match="strings"):
+        numeric = schema.encode(pd.DataFrame({"x": ["2.5", None], "other": 1})).numeric[:, 0]
+    assert numeric[0] == 0
+    assert np.isnan(numeric[1])
+
+
+def test_unseen_categories_share_a_code_and_are_counted():
+    schema = infer_schema(frame_of(["a", "b", "a", "b", "a", "a"]))
+    with pytest.warns(UserWarning, match=r"\{'x': 2\}"):
+        codes = schema.encode(pd.DataFrame({"x": ["new", "b", "newer", None], "other": 1})).categorical[:, 0]
+    assert codes.tolist() == [0, 2, 0, 0]
+
+
+def test_a_category_outlives_a_change_of_its_dtype():
+    schema = infer_schema(frame_of(pd.Categorical([1, 2, 1, 2, 3, 1])))
+    for values in ([1, 2, 3], [1.0, 2.0, 3.0], ["1", "2", "3"], pd.Categorical([1, 2, 3], categories=[3, 2, 1])):
+        assert schema.encode(pd.DataFrame({"x": values, "other": 1})).categorical[:, 0].tolist() == [1, 2, 3]
+
+
+def test_only_the_most_frequent_levels_are_kept():
+    values = [f"v{i}" for i in range(MAX_LEVELS + 50)] * 2 + ["common"] * 3
+    schema = infer_schema(pd.DataFrame({"x": values}))
+    assert schema.columns[0].levels[0] == "common"
+    assert schema.cardinalities == (MAX_LEVELS + 1,)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that rare levels share a code is no news
+        assert (schema.encode(pd.DataFrame({"x": values})).categorical == 0).sum() > 50
+
+
+@settings(max_examples=25)
+@given(st.lists(st.one_of(st.none(), st.floats(width=32), st.text(max_size=3), st.booleans()), min_size=2, max_size=30))
+def test_any_column_of_objects_is_encoded_row_by_row(values):
+    frame = pd.DataFrame({"x": pd.Series(values, dtype=object), "other": range(len(values))})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        schema = infer_schema(frame)
+        inputs = schema.encode(frame)
+        order = np.random.default_rng(0).permutation(len(values))
+        shuffled = schema.encode(frame.iloc[order])
+    np.testing.assert_array_equal(shuffled.numeric, inputs.numeric[order])
+    np.testing.assert_array_equal(shuffled.categorical, inputs.categorical[order])

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import datetime
+import warnings
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raytabdl.exceptions import DataError
+from raytabdl.inputs import Target, TaskType
+from raytabdl.task import MAX_VALIDATION_ROWS, encode_labels, encode_values, infer_target, make_task, partition
+
+BINARY, MULTICLASS = Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3)
+REGRESSION = Target(TaskType.REGRESSION, 0)
+
+LABELS = {
+    "list of str": ["b", "a", "b", "a"],
+    "numpy str": np.array(["b", "a", "b", "a"]),
+    "numpy objects": np.array(["b", "a", "b", "a"], dtype=object),
+    "bool": np.array([True, False, True, False]),
+    "int": np.array([3, 1, 3, 1], dtype=np.int8),
+    "float": np.array([1.0, 0.0, 1.0, 0.0]),
+    "objects of int": np.array([3, 1, 3, 1], dtype=object),
+    "objects of bool": np.array([True, False, True, False], dtype=object),
+    "series of str": pd.Series(["b", "a", "b", "a"]),
+    "category of int": pd.Series(pd.Categorical([3, 1, 3, 1], categories=[2, 1, 3])),
+    "category of str": pd.Series(pd.Categorical(["b", "a", "b", "a"])),
+    "Int64": pd.Series([3, 1, 3, 1], dtype="Int64"),
+    "boolean": pd.Series([True, False, True, False], dtype="boolean"),
+    "string": pd.Series(["b", "a", "b", "a"], dtype="string"),
+    "arrow": pd.Series([3, 1, 3, 1], dtype=pd.ArrowDtype(pa.int64())),
+    "arrow array": pa.array(["b", "a", "b", "a"]),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("y", LABELS.values(), ids=LABELS)
+def test_labels_come_back_as_they_were_given(y):
+    codes, labels = encode_labels(y)
+    given_ = y.to_pylist() if isinstance(y, pa.Array) else list(y)
+    assert codes.tolist() == [1, 0, 1, 0]
+    assert labels.decode(codes).tolist() == given_
+    assert labels.classes.tolist() == sorted(set(given_))
+    if isinstance(y, np.ndarray):
+        assert labels.classes.dtype == y.dtype
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (None, "y is None"),
+        ([], "0 sample"),
+        (["a", None, np.nan, "b"], "2 missing targets, the first at index 1"),
+        (pd.Series([1, None], dtype="Int64", index=["p", "q"]), "1 missing targets, the first at index q"),
+        (pd.Series(pd.Categorical(["a", None])), "1 missing targets"),
+        ([1, "a"], "cannot be sorted"),
+        ([1, 1], r"one class only, \[1\]"),
+        ([0.5, 1.0], "continuous"),
+        ([[0, 1], [1, 0]], "several targets"),
+        ([[0], [1, 0]], "one-dimensional"),
+        ([1j, 2], "Complex"),
+        ([datetime.date(2020, 1, 1)] * 2, "strings, booleans or numbers"),
+    ],
+)
+def test_labels_that_are_none_say_why(y, message):
+    with pytest.raises(DataError, match=message):
+        encode_labels(y)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([1.0, np.nan], "1 missing targets, the first at index 1"),
+        ([1.0, np.inf, -np.inf], "infinity: 2 rows, the first at position 1"),
+        (["a", "b"], "must hold numbers"),
+        ([10**400, 1], "must hold numbers"),
+        (pd.date_range("2020", periods=2), "must hold numbers"),
+        ([1j, 2], "Complex"),
+    ],
+)
+def test_values_that_are_none_say_why(y, message):
+    with pytest.raises(DataError, match=message):
+        encode_values(y)
+
+
+def test_values_of_any_numeric_dtype_are_float64():
+    for y in ([1, 2], pd.Series([1, 2], dtype="Int64"), np.array([1, 2], object), pa.chunked_array([[1, 2]])):
+        assert encode_values(y).tolist() == [1.0, 2.0]
+
+
+def test_what_is_odd_and_yet_usable_is_warned_of():
+    with pytest.warns(UserWarning, match=r"single row.*\['c'\]"):
+        encode_labels(["a", "a", "b", "b", "c"])
+    with pytest.warns(UserWarning, match=r"y is 2\.0 in every row"):
+        encode_values([2, 2])
+    with pytest.warns(UserWarning, match="column-vector"):
+        encode_values(np.ones((2, 1)) * [[1], [2]])
+
+
+def test_the_target_is_not_changed():
+    y = pd.Series(pd.Categorical(["b", "a", "b", "a"], categories=["c", "b", "a"]))
+    before = y.copy(deep=True)
+    encode_labels(y)
+    pd.testing.assert_series_equal(y, before)
+
+
+def test_two_classes_are_binary_and_none_a_regression():
+    assert infer_target(np.arange(2), ["a", "b"]) == BINARY
+    assert infer_target(np.arange(3), np.array([1, 2, 3])) == MULTICLASS
+    assert infer_target(np.arange(3.0), None) == REGRESSION
+
+
+@given(st.integers(2, 90), st.integers(2, 8), st.integers(0, 1000))
+def test_every_class_is_spread_evenly_over_the_folds(n, n_folds, seed):
+    rng = np.random.default_rng(seed)
+    y = rng.choice(3, size=n, p=[0.7, 0.25, 0.05])
+    folds = partition(y, MULTICLASS, n_folds, rng)
+    counts = np.bincount(y, minlength=3)
+    n_folds = max(2, min(n_folds, counts.max()))
+    for c in np.flatnonzero(counts):
+        sizes = np.bincount(folds[(y == c) & (folds >= 0)], minlength=n_folds)
+        if counts[c] >= n_folds:
+            assert sizes.max() - sizes.min() <= 1
+        elif counts[c] > 1:
+            assert sizes[0] == 0
+        else:
+            assert (folds[y == c] == -1).all()
+        assert (folds[y == c] != 0).any()  # each class can be learned
+
+
+@given(st.integers(2, 60), st.integers(2, 8), st.integers(0, 1000))
+def test_every_stretch_of_a_regression_target_is_in_every_fold(n, n_folds, seed):
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=n)
+    folds = partition(y, REGRESSION, n_folds, rng)
+    n_folds = min(n, n_folds)
+    ordered = folds[np.argsort(y)]
+    for start in range(0, n - n_folds + 1, n_folds):
+        assert sorted(ordered[start : start + n_folds]) == list(range(n_folds))
+
+
+def test_the_partition_follows_from_the_seed():
+    y = np.arange(40) % 3
+    first, again, other = (partition(y, MULTICLASS, 5, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+def test_five_rows_are_trained_on_and_validated_apart():
+    task = make_task(np.random.default_rng(0).normal(size=(5, 2)), np.array([0, 0, 0, 1, 1]), BINARY, 5,
+                     np.random.default_rng(0))  # fmt: skip
+    train, valid = task.split(0)
+    assert len(valid) == 1
+    assert sorted([*train, *valid]) == list(range(5))
+
+
+def test_two_rows_are_trained_on_and_validated_alike():
+    task = make_task(np.array([[1.0], [2.0]]), np.array([0, 1]), BINARY, 5, np.random.default_rng(0))
+    assert [rows.tolist() for rows in task.split(0)] == [[0, 1], [0, 1]]
+
+
+def test_a_fold_of_a_large_table_is_bounded():
+    n = 7 * MAX_VALIDATION_ROWS
+    rng = np.random.default_rng(0)
+    task = make_task(rng.normal(size=(n, 1)), rng.normal(size=n), REGRESSION, 5, rng)
+    assert len(task.split(0)[1]) <= MAX_VALIDATION_ROWS
+
+
+def test_a_table_and_a_target_of_other_lengths_are_refused():
+    with pytest.raises(DataError, match="3 rows and 2 targets"):
+        make_task(np.arange(6).reshape(3, 2), np.array([0, 1]), BINARY, 5, np.random.default_rng(0))
+
+
+def test_a_table_without_a_usable_column_is_a_task_with_a_warning():
+    with pytest.warns(UserWarning, match="no usable features"):
+        task = make_task(pd.DataFrame({"a": [1] * 6}), np.arange(6) % 2, BINARY, 3, np.random.default_rng(0))
+    assert task.inputs.numeric.shape == (6, 0)
+
+
+@pytest.mark.parametrize(
+    ("leak", "y", "target"),
+    [
+        (list("baccab"), np.array([1, 0, 2, 2, 0, 1]), MULTICLASS),
+        ([7.0, 3, 3, 7, 7, 3], np.array([1, 0, 0, 1, 1, 0]), BINARY),
+        ([1.5, 2, 0, 4, 8, 9], np.array([1.5, 2, 0, 4, 8, 9]), REGRESSION),
+    ],
+)
+def test_a_column_that_is_the_target_is_warned_of(leak, y, target):
+    frame = pd.DataFrame({"word": list("xxxyyy"), "number": range(6), "leak": leak})
+    with pytest.warns(UserWarning, match=r"target under another name: \['leak'\]"):
+        make_task(frame, y, target, 3, np.random.default_rng(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_task(frame.drop(columns="leak"), y, target, 3, np.random.default_rng(0))
