@@ -11,7 +11,6 @@ import os
 import sys
 import time
 import warnings
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +18,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raytabdl import __version__
-from raytabdl.exceptions import ClusterError, DataError, NoSuccessfulTrialError, RaytabdlError
+from raytabdl.exceptions import ClusterError, NoSuccessfulTrialError, RaytabdlError
+from raytabdl.tables import ENDINGS, read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from raytabdl.estimators import TabularClassifier
 
 LEAST_SECONDS = 0.1
 """What a fit is given where reading the table took all of its time: a quick model."""
@@ -35,7 +33,6 @@ MAX_CLASSES = 20
 _FORMATS = {"weight": ".2f", "seconds": ".1f"}
 """Of columns of a table; other numbers have five digits."""
 
-_ENDINGS = (".csv", ".csv.gz", ".parquet", ".pq")
 _IMPORTED = time.monotonic()
 
 
@@ -87,8 +84,8 @@ class _TableFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        if not path.name.lower().endswith(_ENDINGS):
-            self.fail(f"{str(path)!r} ends in none of {', '.join(_ENDINGS)}", param, ctx)
+        if not path.name.lower().endswith(ENDINGS):
+            self.fail(f"{str(path)!r} ends in none of {', '.join(ENDINGS)}", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"{str(path.parent)!r} is no folder", param, ctx)
         return path
@@ -160,7 +157,7 @@ def fit(
     out: Path,
 ) -> None:
     """Fit TABLE, and keep the run in a new folder."""
-    frame = _read_table(table)
+    frame = read_table(table)
     if target not in frame.columns:
         raise click.BadParameter(f"{table} has no column {target!r}; it has {list(frame)}", param_hint="'--target'")
     y = frame.pop(target)
@@ -170,7 +167,6 @@ def fit(
         time_limit = 60.0
 
     from raytabdl.estimators import TabularClassifier, TabularRegressor
-    from raytabdl.persistence import write_json
 
     estimator = (TabularClassifier if is_classification else TabularRegressor)(
         None if time_limit is None else _remaining(began, time_limit),
@@ -182,7 +178,6 @@ def fit(
         progress=True,
     )
     estimator.fit(frame, y)
-    write_json(out / "table.json", {"target": target})
 
 
 @commands.command()
@@ -198,9 +193,11 @@ def predict(run: Path, table: Path, out: Path, proba: bool) -> None:
     import pandas as pd
 
     from raytabdl.estimators import TabularClassifier, load
+    from raytabdl.run_folder import RunFolder
+    from raytabdl.runtime.run import read_target
 
     estimator = load(run)
-    frame = _read_table(table).drop(columns=_target_of(run), errors="ignore")
+    frame = read_table(table).drop(columns=read_target(RunFolder(run)), errors="ignore")
     if not proba:
         predictions = pd.DataFrame({"prediction": estimator.predict(frame)})
     elif isinstance(estimator, TabularClassifier):
@@ -208,7 +205,7 @@ def predict(run: Path, table: Path, out: Path, proba: bool) -> None:
         predictions = pd.DataFrame(estimator.predict_proba(frame), columns=names)
     else:
         raise click.BadParameter(f"{run} predicts a number, which has no probabilities", param_hint="'--proba'")
-    _write_table(predictions, out)
+    write_table(predictions, out)
 
 
 @commands.command("leaderboard")
@@ -246,60 +243,17 @@ def resume(run: Path) -> None:
 @click.pass_obj
 def demo(began: float, seed: int, time_limit: float, out: Path | None) -> None:
     """Fit the bundled table adult, and score it on held-out rows beside scikit-learn's HistGradientBoosting."""
-    import pandas as pd
-    from sklearn.model_selection import train_test_split
+    from raytabdl.demo import fit_demo, score_demo
 
-    from raytabdl import datasets
-    from raytabdl.estimators import TabularClassifier
-
-    X, y = datasets.load("adult")
-    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)
-    click.echo(f"adult: {len(X):,} rows, of which {len(X_test):,} are held out; predict {y.name!r}", err=True)
-    clf = TabularClassifier(_remaining(began, time_limit), seed=seed, run_folder=out, progress=True)
-    clf.fit(X_train, y_train)
-
+    clf, held_out = fit_demo(lambda: _remaining(began, time_limit), seed, out)
     board = clf.leaderboard()
     first = _for_people(board).head(12)
     _show_table(f"Leaderboard, on the validation rows: {len(first)} of {len(board)}", first)
     weights = board.loc[board["weight"] > 0, ["trial", "model", "weight"]]
     _show_table("Ensemble", weights.sort_values("weight", ascending=False))
-
-    member, single = _best_single(clf, X_test)
-    fitting = time.monotonic()
-    baseline = _baseline(X_train, y_train, X_test)
-    baseline_s = time.monotonic() - fitting
-    codes = pd.Categorical(y_test, categories=clf.classes_).codes
-    rows = {
-        "raytabdl, the ensemble": clf.predict_proba(X_test),
-        f"raytabdl, the best single pipeline ({member})": single,
-        "scikit-learn, HistGradientBoosting": baseline,
-    }
-    _show_table("Held-out rows", pd.DataFrame([{"": name, **_scores(codes, p)} for name, p in rows.items()]))
-    click.echo(f"HistGradientBoosting has its default settings and was fitted afterwards, in {baseline_s:.1f} s.")
+    _show_table("Held-out rows", score_demo(clf, held_out))
+    click.echo("HistGradientBoosting has its default settings and was fitted afterwards, on the same rows.")
     click.echo(f"The run is in {clf.folder_.path}")
-
-
-def _best_single(clf: TabularClassifier, X: pd.DataFrame) -> tuple[str, Any]:
-    """The member with the lowest validation loss, and its probabilities. The selection starts with it."""
-    predictor = clf.predictor_
-    results = [result for result in clf.folder_.history().results if result.member in predictor.members]
-    best = min(results, key=lambda result: result.loss)
-    assert best.member is not None
-    return best.member, predictor.members[best.member].predict(predictor.schema.encode(X))
-
-
-def _baseline(X_train: pd.DataFrame, y_train: pd.Series, X_test: pd.DataFrame) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    model = HistGradientBoostingClassifier(categorical_features="from_dtype", random_state=0)
-    return model.fit(X_train, y_train).predict_proba(X_test)
-
-
-def _scores(codes: Any, probabilities: Any) -> dict[str, float]:
-    from raytabdl.inputs import TaskType
-    from raytabdl.metrics import logged
-
-    return {metric.name: metric.value(codes, probabilities) for metric in logged(TaskType.BINARY)}
 
 
 def _is_classification(y: pd.Series, task: str) -> bool:
@@ -335,52 +289,6 @@ def _check_metric(name: str | None, is_classification: bool) -> None:
     from raytabdl.metrics import metric
 
     metric(name, TaskType.MULTICLASS if is_classification else TaskType.REGRESSION)
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    """Raises DataError where the file is not what its ending says, or names two columns alike."""
-    import pandas as pd
-    import pyarrow as pa
-
-    try:
-        return pd.read_parquet(path) if _is_parquet(path) else _read_csv(path)
-    except (OSError, ValueError, EOFError, zlib.error, pa.ArrowException, pd.errors.ParserWarning) as error:
-        kind = "parquet" if _is_parquet(path) else "CSV"
-        raise DataError(f"{path} cannot be read as {kind}: {error}") from error
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    # Read with its header, pandas would rename the second of two columns with one name.
-    names = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0].dropna()
-    if names.duplicated().any():
-        raise ValueError(f"duplicate column names: {sorted(names[names.duplicated()].unique())}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header
-        return pd.read_csv(path, index_col=False, low_memory=False)
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    try:
-        if _is_parquet(path):
-            table.to_parquet(path, index=False)
-        else:
-            table.to_csv(path, index=False)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error}") from error
-
-
-def _is_parquet(path: Path) -> bool:
-    return path.name.lower().endswith((".parquet", ".pq"))
-
-
-def _target_of(run: Path) -> list[str]:
-    """The name of the target where `raytabdl fit` made the run, so that a table that still has it draws no warning."""
-    from raytabdl.persistence import read_json
-
-    noted = run / "table.json"
-    return [read_json(noted)["target"]] if noted.exists() else []
 
 
 def _for_people(board: pd.DataFrame) -> pd.DataFrame:

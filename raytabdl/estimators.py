@@ -99,7 +99,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 chosen_metric,
                 clock,
             )
-            write_run(run, classes)
+            write_run(run, classes, getattr(y, "name", None))
             with show(self.progress, run) as watch:
                 execute(run, connection, watch)
         if set(folder.history().trials) == {"quick-dummy"}:
@@ -122,13 +122,13 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
-        Finished trials are not run again; a run that was finished is loaded. ``choices``, ``portfolio`` and
+        Finished trials are not run again; a run that ended by itself is loaded. ``choices``, ``portfolio`` and
         ``metric`` are given again where the run was started with objects, which its folder does not hold. Raises
         RunFolderError where there is no run.
         """
         folder = RunFolder(Path(run_folder).absolute())
         settings = read_settings(folder)
-        if folder.is_finished:
+        if folder.is_complete:
             return cls.load(folder.path, choices=choices)
         _, target = read_labels(folder.path / "labels.json")
         _check_kind(cls, target, folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Metric:
     greater_is_better: bool
     best: float = 1.0
 
-    def loss(self, y: Array, predictions: Array) -> float:
+    def loss(self, y: NDArray[Any], predictions: Array) -> float:
         """The distance to a perfect prediction."""
         return self.loss_of(self.value(y, predictions))
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
 from raytabdl.exceptions import CorruptModelError, RunFolderError
-from raytabdl.history import History, read_history
+from raytabdl.history import History, append_line, read_history
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.metrics import Metric
 from raytabdl.persistence import (
@@ -177,15 +177,16 @@ class RunFolder:
     # What the driver writes.
 
     def write_curve(self, trial_id: str, points: list[Point]) -> None:
-        with self.curves.open("a", encoding="utf-8") as file:
-            for point in points:
-                file.write(json.dumps({"trial": trial_id, **asdict(point)}) + "\n")
+        for point in points:
+            append_line(self.curves, json.dumps({"trial": trial_id, **asdict(point)}))
 
     def history(self) -> History:
         return read_history(self.trials)
 
-    def write_ensemble(self, ensemble: Ensemble, metric: Metric) -> None:
-        write_json(self.ensemble, {"metric": metric.name, "loss": ensemble.loss, "weights": dict(ensemble.weights)})
+    def write_ensemble(self, ensemble: Ensemble, metric: Metric, *, is_complete: bool = True) -> None:
+        """Writes the answer of a run; one that was interrupted is not complete, and can be resumed."""
+        record = {"metric": metric.name, "loss": ensemble.loss, "weights": dict(ensemble.weights)}
+        write_json(self.ensemble, {**record, "is_complete": is_complete})
 
     def read_ensemble(self) -> Ensemble:
         record = read_json(self.ensemble)
@@ -194,8 +195,7 @@ class RunFolder:
     def append_trajectory(self, seconds: float, ensemble: Ensemble) -> None:
         """Notes which ensemble was the answer from that time on."""
         line = {"time": seconds, "loss": ensemble.loss, "weights": dict(ensemble.weights)}
-        with self.trajectory.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        append_line(self.trajectory, json.dumps(line))
 
     @contextmanager
     def phase(self, name: str, clock: Clock) -> Iterator[None]:
@@ -207,8 +207,7 @@ class RunFolder:
             self.write_phase(name, began, clock.elapsed())
 
     def write_phase(self, name: str, began: float, ended: float) -> None:
-        with self.phases.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"phase": name, "began": began, "ended": ended}) + "\n")
+        append_line(self.phases, json.dumps({"phase": name, "began": began, "ended": ended}))
 
     def read_trajectory(self) -> list[tuple[float, Ensemble]]:
         """The ensembles in the order of time: (seconds from the start of the fit, ensemble)."""
@@ -232,12 +231,18 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
+        """Whether there is an ensemble to predict with."""
         return (self.path / MANIFEST).exists()
 
     @property
     def is_saved_model(self) -> bool:
         """Whether this is what ``copy_model`` wrote; a finished run has its validation predictions as well."""
         return self.is_finished and not self.predictions.exists()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run ended by itself, so that there is nothing to resume."""
+        return self.is_finished and bool(read_json(self.ensemble)["is_complete"])
 
 
 def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> None:

@@ -411,7 +411,7 @@ def _factorize(values: pd.Series, name: str) -> tuple[NDArray[np.intp], Sequence
 
 
 def _key(value: Any) -> str:
-    """1, 1.0, True and "1" are one level: to pandas the numbers are equal, and a missing value makes floats of integers."""
+    """1, 1.0, True and "1" are one level: the numbers are equal to pandas; gaps make floats of integers."""
     number = _number(value) if isinstance(value, (numbers.Number, np.bool_)) else math.nan
     return str(int(value)) if number.is_integer() else str(value)
 

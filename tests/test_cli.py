@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import raytabdl
-from raytabdl import cli
+from raytabdl import cli, tables
 from raytabdl.exceptions import ClusterError, DataError, NoSuccessfulTrialError
 
 
@@ -136,7 +136,7 @@ def test_a_run_that_fails_ends_with_1_and_a_bad_table_with_2(
     def fail(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "_read_table", fail)
+    monkeypatch.setattr(cli, "read_table", fail)
     result = run("fit", table, "--target", "kind", "--out", table.parent / "run")
     assert (result.exit_code, result.stderr) == (code, "Error: a b\n")
 
@@ -147,7 +147,7 @@ def test_a_warning_is_one_line_and_said_once(table: Path, monkeypatch: pytest.Mo
         warnings.warn("a\nb", stacklevel=1)
         raise DataError("c")
 
-    monkeypatch.setattr(cli, "_read_table", warn)
+    monkeypatch.setattr(cli, "read_table", warn)
     result = run("fit", table, "--target", "kind", "--out", table.parent / "run")
     assert result.stderr == "warning: a b\nError: c\n"
 
@@ -158,14 +158,14 @@ def test_a_warning_is_one_line_and_said_once(table: Path, monkeypatch: pytest.Mo
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.pq", "T.CSV"])
 def test_a_table_comes_back_as_it_was_written(name: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": [0.5, None], "c": ["x", "y"]})
-    cli._write_table(frame, tmp_path / name)
-    pd.testing.assert_frame_equal(cli._read_table(tmp_path / name), frame)
+    tables.write_table(frame, tmp_path / name)
+    pd.testing.assert_frame_equal(tables.read_table(tmp_path / name), frame)
 
 
 def test_an_ending_is_kept_to(tmp_path: Path) -> None:
-    cli._write_table(pd.DataFrame({"a": [1]}), tmp_path / "t.csv.gz")
+    tables.write_table(pd.DataFrame({"a": [1]}), tmp_path / "t.csv.gz")
     assert gzip.decompress((tmp_path / "t.csv.gz").read_bytes()) == b"a\n1\n"
-    cli._write_table(pd.DataFrame({"a": [1]}), tmp_path / "t.pq")
+    tables.write_table(pd.DataFrame({"a": [1]}), tmp_path / "t.pq")
     assert (tmp_path / "t.pq").read_bytes()[:4] == b"PAR1"
 
 

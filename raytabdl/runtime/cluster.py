@@ -7,7 +7,6 @@ import os
 import stat
 import threading
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +83,14 @@ class Connection:
     def _run(self) -> None:
         import ray
 
-        # The search's own imports take a second, which Ray's processes need to start.
-        imports = threading.Thread(target=import_module, args=("raytabdl.runtime.tune",), daemon=True)
-        imports.start()
+        # The search's own imports take a second. They are done here, beside the quick models, and not beside
+        # ray.init: two threads that import parts of Ray at once may each see the other's half.
+        import raytabdl.runtime.tune  # noqa: F401
+
         try:
             self._cluster = connect(self._n_cpus, dashboard=self._dashboard)
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits for the cluster
             self._error = error
-        if self._cluster is not None and os.environ.get("WARM"):
-            _warm_workers(self._cluster.n_cpus if self._n_cpus is None else self._n_cpus)
-        imports.join()  # ray.tune and ray.train import each other: a second thread in their midst would deadlock
         self._is_settled.set()
         self._is_over.wait()
         if self._cluster is not None and self._cluster.is_own:
@@ -121,7 +118,8 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
         if address:
             options["address"] = address
         else:
-            options |= {"num_cpus": n_cpus, "include_dashboard": dashboard}
+            # Without "local" Ray would join any cluster that it finds on this machine.
+            options |= {"address": "local", "num_cpus": n_cpus, "include_dashboard": dashboard}
             is_own = True
         try:
             ray.init(**options)
@@ -132,7 +130,8 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
             ) from error
         except ConnectionError as error:
             raise ClusterError(
-                f"no Ray cluster at {address!r}: start one with `ray start --head`, or unset RAY_ADDRESS ({error})"
+                f"no Ray cluster at {address!r}: start one with `ray start --head`, or unset RAY_ADDRESS; if one runs, "
+                f"set RAY_AUTH_MODE=token before ray is imported ({error})"
             ) from error
         _close_token_file()
     resources = ray.cluster_resources()
@@ -145,18 +144,6 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
         context.gcs_address,
         str(ray._private.worker.get_dashboard_url() or ""),
     )
-
-
-def _warm_workers(n_workers: int) -> None:
-    """Has idle worker processes import what a trial needs: the first trials take over these processes."""
-    import ray
-
-    @ray.remote(num_cpus=0)
-    def import_trainable() -> None:
-        import raytabdl.runtime.trainable  # noqa: F401
-
-    for _ in range(n_workers):
-        import_trainable.remote()
 
 
 def _close_token_file() -> None:

@@ -141,11 +141,14 @@ def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
         if connection is not None:
             connection.close()  # Ray ends while the ensemble is written
         with run.folder.phase("ensemble", run.clock):
-            return _finish(run, history)
+            return _finish(run, history, is_complete=not interrupt.is_set())
 
 
-def write_run(run: Run, classes: NDArray[Any] | None) -> None:
-    """Makes the folder, with what a run starts from: task, labels, settings and versions."""
+def write_run(run: Run, classes: NDArray[Any] | None, target: str | None) -> None:
+    """Makes the folder, with what a run starts from: task, labels, settings and versions.
+
+    ``target`` is the name of the target column, where it has one.
+    """
     run.folder.create()
     run.folder.write_task(run.task)
     write_labels(run.folder.path / "labels.json", classes, run.task.target)
@@ -158,6 +161,7 @@ def write_run(run: Run, classes: NDArray[Any] | None) -> None:
             "settings": asdict(run.settings),
             "choices": {member.name: f"{member.__module__}.{member.__qualname__}" for member in members},
             "portfolio": {"origin": run.portfolio.origin, "provenance": dict(run.portfolio.provenance)},
+            "target": target,
             "n_rows": len(run.task.y),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },
@@ -169,6 +173,12 @@ def read_settings(folder: RunFolder) -> Settings:
     if not folder.run_json.exists():
         raise RunFolderError(f"{folder.path} holds no run: it has no run.json")
     return Settings(**read_json(folder.run_json)["settings"])
+
+
+def read_target(folder: RunFolder) -> list[str]:
+    """The name of the target column, or nothing where the target had none."""
+    name = read_json(folder.run_json)["target"]
+    return [] if name is None else [name]
 
 
 def spent_seconds(folder: RunFolder) -> float:
@@ -291,8 +301,12 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
     run_search(search, interrupt.is_set, tell)
 
 
-def _finish(run: Run, history: History) -> Ensemble:
+def _finish(run: Run, history: History, *, is_complete: bool) -> Ensemble:
     """Selects from all that was published, and writes the ensemble and the hashes."""
+    if is_complete:
+        for name, status in list(history.statuses.items()):
+            if status in (Status.RUNNING, Status.PAUSED):
+                history.append(Change(name, Status.STOPPED, run.clock.elapsed(), "the run was over"))
     ensemble = run.folder.builder(run.metric, run.settings.ensemble_size).ensemble()
     reasons = history.reasons()
     counted = "; ".join(f"{count} x {reason}" for reason, count in reasons.items())
@@ -303,6 +317,6 @@ def _finish(run: Run, history: History) -> Ensemble:
         warnings.warn(
             f"all {len(searched)} trials failed ({counted}); the quick model is returned", UserWarning, stacklevel=4
         )
-    run.folder.write_ensemble(ensemble, run.metric)
+    run.folder.write_ensemble(ensemble, run.metric, is_complete=is_complete)
     run.folder.finish()
     return ensemble

@@ -179,10 +179,10 @@ def test_a_row_is_predicted_alone_as_among_others(cls, target):
 def test_a_forest_is_scikit_learns_trees():
     from sklearn.tree import DecisionTreeRegressor
 
-    rng = np.random.default_rng(0)
-    base = np.float32(1.0)
-    column = np.array([base, np.nextafter(base, np.float32(2))] * 20, np.float32)  # a split that float32 cannot hold
-    X = Inputs(np.stack([column, rng.normal(size=40).astype(np.float32)], axis=1), np.empty((40, 0), np.int32), ())
+    # Of the halfway point between these neighbours float32 makes the upper one, which then falls on the wrong side.
+    lower = np.nextafter(np.float32(4), np.float32(5))
+    column = np.array([lower, np.nextafter(lower, np.float32(5))] * 20, np.float32)
+    X = Inputs(column[:, None], np.empty((40, 0), np.int32), ())
     y = (np.arange(40) % 2).astype(np.float64)
     model = new(RandomForest, TARGETS[2], bootstrap=False, min_samples_leaf=1, max_features=1.0)
     model.advance(X, y, 1)
