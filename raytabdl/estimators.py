@@ -99,7 +99,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 chosen_metric,
                 clock,
             )
-            write_run(run, classes, getattr(y, "name", None))
+            write_run(run, classes, _name_of(y))
             with show(self.progress, run) as watch:
                 execute(run, connection, watch)
         if set(folder.history().trials) == {"quick-dummy"}:
@@ -279,6 +279,12 @@ def estimator_class(path: str | Path) -> type[TabularClassifier] | type[TabularR
 
 def _class_for(target: Target) -> type[TabularClassifier] | type[TabularRegressor]:
     return TabularClassifier if target.task_type.is_classification else TabularRegressor
+
+
+def _name_of(y: Any) -> str | None:
+    """The name of a series; a frame may have a column of that name instead."""
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) else None
 
 
 def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +32,12 @@ from raytabdl.persistence import (
     write_json,
     write_manifest,
 )
-from raytabdl.pipeline import Pipeline, Point
 from raytabdl.schema import Schema
 from raytabdl.task import Task
+
+if TYPE_CHECKING:
+    # The ensemble actor reads and writes here too, and would bring torch for nothing.
+    from raytabdl.pipeline import Pipeline, Point
 
 _KEPT = ("run.json", "schema.json", "labels.json", "ensemble.json", "trials.jsonl")
 """What a saved model keeps beside its members."""

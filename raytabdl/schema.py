@@ -189,7 +189,12 @@ def to_frame(table: Any) -> pd.DataFrame:
 
 
 def _frame_of_array(table: Any) -> pd.DataFrame:
-    array = np.asarray(table)
+    try:
+        array = np.asarray(table)
+    except ValueError as error:
+        raise DataError(f"X must have rows of one length: {error}") from error
+    if array.dtype.kind in "US" and not isinstance(table, np.ndarray):
+        array = np.asarray(table, dtype=object)  # numpy has made strings of the numbers and of what is missing
     if array.ndim != 2:
         raise DataError(
             f"Expected 2D array, got {array.ndim}D array with shape {array.shape}. Reshape your data either using "

@@ -61,7 +61,7 @@ def publish(kind: str, path: Path) -> tuple[RunFolder, dict[str, Pipeline]]:
     settings = Settings(1.0, None, None, 0, None, 0.0, 25)
     choices, portfolio, folder = Choices(), default_portfolio(target), RunFolder(path)
     run = Run(settings, folder, task, choices, portfolio, metric(None, target.task_type), Clock.start(math.inf))
-    write_run(run, classes)
+    write_run(run, classes, None)
     history, members = folder.history(), {}
     for name, config in quick_configurations():
         history.append(Trial(name, config, "quick", -1, 0))
@@ -203,7 +203,7 @@ def test_a_member_that_is_missing_is_named(copied_run: RunFolder) -> None:
 
 
 def test_a_folder_without_a_run_has_no_predictor(tmp_path: Path) -> None:
-    with pytest.raises(RunFolderError, match="holds no finished run and no saved model$"):
+    with pytest.raises(RunFolderError, match=r"holds no finished run and no saved model$"):
         load_predictor(RunFolder(tmp_path / "nothing"), Choices())
 
 
@@ -216,5 +216,5 @@ def test_an_unfinished_run_names_the_way_on(copied_run: RunFolder) -> None:
 
 def test_a_model_without_its_manifest_is_refused(copied_run: RunFolder) -> None:
     (copied_run.path / MANIFEST).unlink()
-    with pytest.raises(CorruptModelError, match="manifest.json is missing"):
+    with pytest.raises(CorruptModelError, match=r"manifest.json is missing"):
         load_predictor(copied_run, Choices())

@@ -19,9 +19,15 @@ os.environ.update(
     RAY_AUTH_MODE="token", RAY_AIR_NEW_OUTPUT="0", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1", RAY_USAGE_STATS_ENABLED="0"
 )
 
+# What raytabdl's driver has imported when its first trial starts.
+import catboost  # noqa: E402, F401
+import ConfigSpace  # noqa: E402, F401
+import lightgbm  # noqa: E402, F401
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402, F401
 import ray  # noqa: E402
+import safetensors.torch  # noqa: E402, F401
+import sklearn.base  # noqa: E402, F401
 import torch  # noqa: E402
 from ray import tune  # noqa: E402
 
@@ -30,6 +36,8 @@ class Bare(tune.Trainable):
     """Multiplies matrices for 0.3 seconds a step."""
 
     def setup(self, config: dict[str, object]) -> None:
+        import pandas  # noqa: F401
+
         torch.set_num_threads(1)
         self.matrix = np.random.default_rng(0).normal(size=(256, 256))
 

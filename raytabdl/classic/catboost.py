@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -79,7 +80,7 @@ class CatBoost(Classic):
         if target.task_type is TaskType.MULTICLASS:
             self.parameters["classes_count"] = target.n_classes
         self.model_: Any = None
-        self._folder = tempfile.TemporaryDirectory(prefix="raytabdl-catboost-")
+        self._folder: Path | None = None
         self._trained_on: Inputs | None = None
         self._pool: Any = None
 
@@ -93,7 +94,7 @@ class CatBoost(Classic):
         if self._trained_on is not X:
             self._pool = _pool(X, y)
             self._trained_on = X
-        parameters = {**self.parameters, "iterations": n_iterations, "train_dir": self._folder.name}
+        parameters = {**self.parameters, "iterations": n_iterations, "train_dir": str(self._train_dir())}
         if len(y) < _LEAST_SAMPLED:
             parameters["subsample"] = 1.0
         model = catboost.CatBoost(parameters)
@@ -112,14 +113,21 @@ class CatBoost(Classic):
 
     def save_progress(self, folder: Path) -> None:
         self.save(folder)
-        shutil.copyfile(Path(self._folder.name) / _SNAPSHOT, folder / _SNAPSHOT)
+        shutil.copyfile(self._train_dir() / _SNAPSHOT, folder / _SNAPSHOT)
 
     def load(self, folder: Path) -> None:
         import catboost
 
         self.model_ = catboost.CatBoost().load_model(str(folder / "catboost.cbm"))
         if (folder / _SNAPSHOT).exists():
-            shutil.copyfile(folder / _SNAPSHOT, Path(self._folder.name) / _SNAPSHOT)
+            shutil.copyfile(folder / _SNAPSHOT, self._train_dir() / _SNAPSHOT)
+
+    def _train_dir(self) -> Path:
+        """Where CatBoost writes while it trains: made when it begins to, and deleted with the model."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="raytabdl-catboost-"))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder
 
 
 def _pool(X: Inputs, y: Array | None) -> Any:

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 
 from raytabdl.component import Classic, Integer, Real, Space
 from raytabdl.exceptions import DataError
@@ -105,10 +104,10 @@ class LightGBM(Classic):
         if self.target.task_type is TaskType.REGRESSION:
             return raw
         if self.target.task_type is TaskType.BINARY:
-            positive = expit(raw)
+            positive = 0.5 * (1.0 + np.tanh(0.5 * raw))  # the logistic function, which does not overflow this way
             return np.stack([1 - positive, positive], axis=1)
-        probabilities: Array = softmax(raw, axis=1)
-        return probabilities
+        weights: NDArray[np.float64] = np.exp(raw - raw.max(axis=1, keepdims=True))
+        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
     def _raw(self, X: Inputs, n_iterations: int) -> NDArray[np.float64]:
         """Raw scores, which add up over iterations: rows that were scored before need only the new trees."""

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, softmax
 
 from raytabdl.component import Classic, Real, Space
 from raytabdl.inputs import Array, Inputs, Target
@@ -49,6 +48,8 @@ class Linear(Classic):
         outputs = np.asarray(self._design(X) @ coefficients, np.float64)
         if not self.target.task_type.is_classification:
             return np.asarray(outputs[:, 0] * self.scale_[1] + self.scale_[0])
+        from scipy.special import softmax
+
         probabilities: Array = softmax(outputs, axis=1)
         return probabilities
 
@@ -90,6 +91,7 @@ def _descend(
 ) -> NDArray[np.float32]:
     """The coefficients after each step of L-BFGS from zero: (n_steps, d, d_out), the last row the intercept."""
     from scipy.optimize import minimize
+    from scipy.special import log_softmax
 
     shape = (design.shape[1], target.d_out)
 

@@ -18,7 +18,6 @@ _ENVIRONMENT = {
     "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_DEDUP_LOGS": "1",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # runtime.interrupt has its own, for SIGTERM as well
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "60",
@@ -83,11 +82,11 @@ class Connection:
     def _run(self) -> None:
         import ray
 
-        # The search's own imports take a second. They are done here, beside the quick models, and not beside
-        # ray.init: two threads that import parts of Ray at once may each see the other's half.
-        import raytabdl.runtime.tune  # noqa: F401
-
         try:
+            # The search's own imports take a second. They are done here, beside the quick models, and not beside
+            # ray.init: two threads that import parts of Ray at once may each see the other's half.
+            import raytabdl.runtime.tune  # noqa: F401
+
             self._cluster = connect(self._n_cpus, dashboard=self._dashboard)
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits for the cluster
             self._error = error

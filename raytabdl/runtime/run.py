@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import platform
+import sys
+import threading
 import time
 import traceback
 import uuid
@@ -15,7 +18,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import scipy.linalg  # noqa: F401  # brings an OpenBLAS of its own, which must be there when threads are limited
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 import raytabdl
 from raytabdl.clock import Clock
@@ -47,6 +52,9 @@ START_SECONDS = 9.0
 
 _UNLIMITED_SECONDS = 600.0
 """What a run without a time limit is planned for."""
+
+_LOW_PRIORITY = 5
+"""The niceness of the quick models' thread once there is a first model."""
 
 QUICK_END_SECONDS = 0.3
 """The same for a run without Ray."""
@@ -97,11 +105,16 @@ class Run:
 def connecting(settings: Settings) -> Iterator[Connection | None]:
     """Ray, which starts while the block goes on, or None where there is no time for it; ends with the block."""
     has_time = settings.time_limit is None or settings.time_limit >= LEAST_SECONDS_FOR_RAY
-    connection = Connection(settings.n_workers) if has_time or settings.n_trials is not None else None
-    try:
-        yield connection
-    finally:
-        if connection is not None:
+    if not has_time and settings.n_trials is None:
+        yield None
+        return
+    # Ray's processes are forked while quick models are trained in another thread. OpenBLAS stops its threads at a fork,
+    # and waits for ever where one of them is at work: so it works in the calling thread until Ray is over.
+    with threadpool_limits(limits=1, user_api="blas"):
+        connection = Connection(settings.n_workers)
+        try:
+            yield connection
+        finally:
             connection.close()
             connection.join()
 
@@ -134,7 +147,7 @@ def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
     history = run.folder.history()
     with Interrupt() as interrupt:
         with run.folder.phase("quick models", run.clock):
-            _train_quick_models(run, history, connection, interrupt, watch)
+            _in_background(lambda: _train_quick_models(run, history, connection, interrupt, watch))
         if connection is not None and not interrupt.is_set():
             with run.folder.phase("search", run.clock):
                 _search(run, history, connection, interrupt, watch)
@@ -240,6 +253,8 @@ def _train_quick_models(
                 ensemble = builder.ensemble()
                 if ensemble is not None:
                     run.folder.append_trajectory(run.clock.elapsed(), ensemble)
+                if name != "quick-dummy" and connection is not None:
+                    _give_way()  # a first model is there: from now on Ray's start comes first
                 ensemble_loss = ensemble.loss if ensemble else None
                 watch(Progress("quick models", run.clock, history, 1, ensemble_loss, run.metric))
             history.append(Change(name, Status.COMPLETED, run.clock.elapsed()))
@@ -247,6 +262,29 @@ def _train_quick_models(
             history.append(Change(name, Status.FAILED, run.clock.elapsed(), traceback.format_exc()))
         if is_over():
             return
+
+
+def _in_background(work: Callable[[], None]) -> None:
+    """Does the work in a thread of its own, which may give way to others, and waits for it."""
+    failures: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  # raised again below
+            failures.append(error)
+
+    thread = threading.Thread(target=attempt, name="raytabdl-quick")
+    thread.start()
+    thread.join()
+    for failure in failures:
+        raise failure
+
+
+def _give_way() -> None:
+    """Lowers the priority of this thread for good, where threads have one of their own."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
 
 
 def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Result:
@@ -267,10 +305,10 @@ def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Re
 
 
 def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> None:
+    cluster = connection.cluster()  # before the imports, which its thread does: two threads in their midst fail
     from raytabdl.runtime.resume import rebuild, remaining
     from raytabdl.runtime.tune import Search, Snapshot, run_search
 
-    cluster = connection.cluster()
     run.folder.write_phase("Ray ready", run.clock.elapsed(), run.clock.elapsed())
     planned, n_workers = _search_plan(run, cluster.n_cpus)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 import traceback
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import ray
 import torch
 from ray import tune
 
@@ -39,8 +41,8 @@ class Assignment:
     metric: Metric
     ends_at: float
     n_threads: int
-    ensemble: Any
-    """The handle of the ensemble actor."""
+    ensemble: str
+    """The name of the ensemble actor, which is started after the first trials."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class PipelineTrainable(tune.Trainable):
     ) -> None:
         self.task = task
         self.assignment = assignment
+        self._ensemble: Any = None
         self.scores = logged(task.target.task_type)
         self.y_valid = task.y[task.split(0)[1]]
         # Wall time may jump; it is read once.
@@ -142,7 +145,7 @@ class PipelineTrainable(tune.Trainable):
             assert pipeline.best_predictions is not None
             self._published = pipeline.budget
             member = self.assignment.folder.publish(pipeline, self._trial_id)
-            self.assignment.ensemble.add.remote(member)
+            self._announce(member)
             metric_loss = self.assignment.metric.loss(self.y_valid, pipeline.best_predictions)
             scores = {m.name: m.value(self.y_valid, pipeline.best_predictions) for m in self.scores}
             if not is_out_of_time and pipeline.budget < pipeline.horizon.max_budget:
@@ -159,6 +162,14 @@ class PipelineTrainable(tune.Trainable):
             began_at=began_at,
             is_out_of_time=is_out_of_time,
         )
+
+    def _announce(self, member: str) -> None:
+        """Tells the ensemble actor; before it is there nobody need be told, since it reads the run folder first."""
+        if self._ensemble is None:
+            with contextlib.suppress(ValueError):
+                self._ensemble = ray.get_actor(self.assignment.ensemble)
+        if self._ensemble is not None:
+            self._ensemble.add.remote(member)
 
     def _start(self) -> Iterator[Point]:
         """The course of the trial's pipeline, from its checkpoint where there is one."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -86,13 +87,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         is_over=lambda: search.clock.elapsed() >= search.train_until_s,
     )
     scheduler = AsynchronousHyperBandForBOHB(standing.race, searcher, recorder)
-    actor = start_ensemble_actor(
-        f"raytabdl.ensemble.{search.folder.path.name}",
-        search.folder,
-        search.metric,
-        search.ensemble_size,
-        time.time() - search.clock.elapsed(),
-    )
+    actor = _LateActor(search)
     assignment = Assignment(
         search.folder,
         search.choices,
@@ -101,7 +96,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         search.metric,
         search.clock.wall_time_of(search.train_until_s),
         1,
-        actor,
+        actor.name,
     )
     trainable = tune.with_resources(
         tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
@@ -134,9 +129,9 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         ended = min(search.clock.elapsed(), search.train_until_s)
         search.folder.write_phase("training over", ended, ended)
         if not is_interrupted():
-            _settle(actor)
+            actor.settle()
     finally:
-        ray.kill(actor)
+        actor.kill()
 
 
 class _NotKept:
@@ -178,7 +173,7 @@ class _Watch(_NotKept, Callback):
         self,
         history: History,
         scheduler: AsynchronousHyperBandForBOHB,
-        actor: Any,
+        actor: _LateActor,
         watch: Callable[[Snapshot], None],
     ) -> None:
         self._history = history
@@ -186,27 +181,61 @@ class _Watch(_NotKept, Callback):
         self._actor = actor
         self._watch = watch
         self._next = 0.0
-        self._answer: Any = None
-        self._ensemble_loss: float | None = None
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
+        self._actor.start()
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 0.5
+        self._watch(Snapshot(self._history, len(self._scheduler.running()), self._actor.loss()))
+
+
+class _LateActor:
+    """The ensemble actor, started once a trial has reported.
+
+    At the start of a search it would take the worker process that Ray holds ready for the first trial, and
+    compete with it for a core. Nothing is lost: it reads from the run folder what was published before.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.name = f"raytabdl.ensemble.{search.folder.path.name}.{uuid.uuid4().hex[:6]}"
+        self._search = search
+        self._handle: Any = None
+        self._answer: Any = None
+        self._loss: float | None = None
+
+    def start(self) -> None:
+        if self._handle is None:
+            search = self._search
+            began_at = time.time() - search.clock.elapsed()
+            self._handle = start_ensemble_actor(
+                self.name, search.folder, search.metric, search.ensemble_size, began_at
+            )
+
+    def loss(self) -> float | None:
+        """The last known loss of the ensemble; never waits."""
+        if self._handle is None:
+            return None
         if self._answer is None:
-            self._answer = self._actor.incumbent.remote()
+            self._answer = self._handle.incumbent.remote()
         elif ray.wait([self._answer], timeout=0)[0]:
-            with contextlib.suppress(ray.exceptions.RayError):  # the actor is being restarted
+            with contextlib.suppress(ray.exceptions.RayError):  # it is being restarted
                 ensemble = ray.get(self._answer)
-                self._ensemble_loss = ensemble.loss if ensemble else None
+                self._loss = ensemble.loss if ensemble else None
             self._answer = None
-        self._watch(Snapshot(self._history, len(self._scheduler.running()), self._ensemble_loss))
+        return self._loss
 
+    def settle(self) -> None:
+        """Waits until it has taken in the last predictions, so that its trajectory is whole."""
+        if self._handle is not None:
+            with contextlib.suppress(ray.exceptions.RayError):
+                ray.get(self._handle.settle.remote(), timeout=1.0)
 
-def _settle(actor: Any) -> None:
-    """Waits until the actor has taken in the last predictions, so that its trajectory is whole."""
-    with contextlib.suppress(ray.exceptions.RayError):
-        ray.get(actor.settle.remote(), timeout=1.0)
+    def kill(self) -> None:
+        if self._handle is not None:
+            ray.kill(self._handle)
 
 
 @contextlib.contextmanager
