@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import stat
@@ -74,6 +75,9 @@ class Connection:
 
     def close(self) -> None:
         """Begins to end the cluster where it is ours; ``join`` waits for it."""
+        if not self._is_over.is_set():
+            # Tune leaves references in cycles. One that is freed while Ray ends in its thread ends the process.
+            gc.collect()
         self._is_over.set()
 
     def join(self) -> None:

@@ -210,9 +210,7 @@ class _LateActor:
         if self._handle is None:
             search = self._search
             began_at = time.time() - search.clock.elapsed()
-            self._handle = start_ensemble_actor(
-                self.name, search.folder, search.metric, search.ensemble_size, began_at
-            )
+            self._handle = start_ensemble_actor(self.name, search.folder, search.metric, search.ensemble_size, began_at)
 
     def loss(self) -> float | None:
         """The last known loss of the ensemble; never waits."""

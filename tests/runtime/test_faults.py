@@ -151,7 +151,8 @@ def test_the_ensemble_survives_its_actor(ray_cluster: None, table: Table, slow: 
 
     def kill_actor(folder: Path) -> None:
         wait_until(lambda: any(r["record"] == "result" for r in searched(records(folder))))
-        (actor,) = workers("EnsembleActor")
+        # It is started after the first report; while it starts, its title names the constructor.
+        (actor,) = wait_until(lambda: [p for p in workers("EnsembleActor") if "__init__" not in p.cmdline()[0]])
         actor.kill()
         killed["at"] = len(records(folder))
         wait_until(lambda: [p for p in workers("EnsembleActor") if p.pid != actor.pid])

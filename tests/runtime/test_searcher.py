@@ -223,7 +223,7 @@ def test_when_the_time_is_up_nothing_is_suggested_any_more() -> None:
 
 
 def suggestions_of(seed: int, *, seconds: float = 1.0, per_second: bool = True) -> list[tuple[str, Config, int]]:
-    """Twenty trials with results that follow from their configurations; every trial but the first costs ``seconds``."""
+    """Twenty trials with results that follow from their configurations; networks cost ``seconds`` each."""
     conversation = Conversation(portfolio=portfolio()[:3], seed=seed, n_trials=20)
     conversation.sampler.per_second = per_second
     suggestions = []
@@ -232,7 +232,7 @@ def suggestions_of(seed: int, *, seconds: float = 1.0, per_second: bool = True) 
         assert isinstance(answer, dict)
         suggestions.append((answer["trial"], answer["config"], answer["seed"]))
         loss = sum(len(str(value)) for value in answer["config"].values()) / 100
-        conversation.seconds = seconds if len(suggestions) > 1 else 1.0
+        conversation.seconds = seconds if answer["config"]["model"] in ("mlp", "resnet") else 1.0
         conversation.tell(answer["trial"], 1, loss)
         while due := conversation.race.promotable():
             conversation.race.promote(due[0])
