@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raytabdl.search.policy import BOOSTER, FOREST, FULL_TRIAL_SHARE, MIN_ROWS_PER_EPOCH, NETWORK, plan
+from raytabdl.search.policy import BOOSTER, BOOSTER_HORIZON, EPOCHS, FULL_TRIAL_SHARE, MIN_ROWS_PER_EPOCH, NETWORK, plan
 
 TABLES = st.tuples(st.integers(1, 1_000_000), st.integers(1, 5_000), st.sampled_from([0, 2, 3, 50]))
 TIMES = st.tuples(st.floats(1, 1e6), st.integers(1, 64))
@@ -25,9 +25,8 @@ def test_a_full_trial_takes_at_most_a_sixth_of_the_time_or_is_as_short_as_allowe
 @given(TABLES, TIMES)
 def test_horizons_stay_in_their_bounds(table: tuple[int, int, int], time: tuple[float, int]) -> None:
     p = plan(*table, *time)
-    assert NETWORK.least <= p.network_epochs <= NETWORK.most
-    assert BOOSTER.least <= p.booster_iterations <= BOOSTER.most
-    assert FOREST.least <= p.forest_trees <= FOREST.most
+    assert p.network_epochs in EPOCHS
+    assert BOOSTER.least <= p.iteration_share * BOOSTER_HORIZON <= BOOSTER.most
     assert 1 <= p.rows_per_epoch <= 50_000
     assert 0 <= p.first_bracket < p.budgets.n_rungs
 
@@ -38,12 +37,12 @@ def test_more_time_never_shortens_training(table: tuple[int, int, int], time: tu
     short, long = plan(*table, seconds, n_workers), plan(*table, seconds * factor, n_workers)
     assert short.network_epochs <= long.network_epochs
     assert short.rows_per_epoch <= long.rows_per_epoch
-    assert short.booster_iterations <= long.booster_iterations
+    assert short.iteration_share <= long.iteration_share
 
 
 def test_a_small_table_trains_for_long_and_starts_with_the_widest_bracket() -> None:
     p = plan(n_rows=500, n_columns=10, n_classes=2, seconds=300, n_workers=2)
-    assert (p.network_epochs, p.first_bracket, p.rows_per_epoch) == (120, 0, 400)
+    assert (p.network_epochs, p.first_bracket, p.rows_per_epoch) == (108, 0, 400)
 
 
 def test_a_large_table_in_little_time_trains_on_a_part_and_skips_the_low_rungs() -> None:
@@ -54,8 +53,8 @@ def test_a_large_table_in_little_time_trains_on_a_part_and_skips_the_low_rungs()
 
 
 def test_boosters_with_a_tree_for_each_class_grow_fewer() -> None:
-    few = plan(n_rows=50_000, n_columns=50, n_classes=20, seconds=120, n_workers=2).booster_iterations
-    assert few < plan(n_rows=50_000, n_columns=50, n_classes=2, seconds=120, n_workers=2).booster_iterations
+    few = plan(n_rows=50_000, n_columns=50, n_classes=20, seconds=120, n_workers=2).iteration_share
+    assert few < plan(n_rows=50_000, n_columns=50, n_classes=2, seconds=120, n_workers=2).iteration_share
 
 
 def test_a_run_without_time_is_refused() -> None:
