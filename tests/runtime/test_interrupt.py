@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from raytabdl.runtime.interrupt import Interrupt
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def handlers() -> list[object]:
+    return [signal.getsignal(number) for number in SIGNALS]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_the_first_signal_is_noted_and_the_second_is_the_users_again(number: signal.Signals) -> None:
+    before = handlers()
+    with Interrupt() as interrupt:
+        assert not interrupt.is_set()
+        os.kill(os.getpid(), number)
+        time.sleep(0.01)
+        assert interrupt.is_set()
+        assert handlers() == before
+    assert handlers() == before
+
+
+def test_the_second_ctrl_c_is_a_keyboard_interrupt() -> None:
+    with Interrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+        assert interrupt.is_set()
+
+
+def test_without_a_signal_the_handlers_come_back_also_after_an_error() -> None:
+    before = handlers()
+    with pytest.raises(ZeroDivisionError), Interrupt():
+        assert handlers() != before
+        raise ZeroDivisionError
+    assert handlers() == before
+
+
+def test_in_another_thread_no_handler_is_set() -> None:
+    before, seen = handlers(), []
+
+    def run() -> None:
+        with Interrupt() as interrupt:
+            seen.extend([handlers(), interrupt.is_set()])
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert seen == [before, False]
