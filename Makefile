@@ -11,7 +11,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow check lint format clean
+.PHONY: help demo test slow check lint format peers compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,13 @@ lint: $(VENV)/.dev ## ruff's rules and format, looked at only
 format: $(VENV)/.dev ## ruff's rules and format, applied
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+peers: $(VENV)/.dev ## build the peers' environments below .peers, for the comparison
+	$(BIN)/python -m benchmarks.compare.peers
+
+compare: $(VENV)/.dev ## run the comparison's short form on the tables in RAYTABDL_DATA, and write its report
+	$(BIN)/python -m benchmarks.compare.run --tables short
+	$(BIN)/python -m benchmarks.compare.report
 
 clean: ## remove .venv, caches and build leftovers
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -148,6 +148,7 @@ def test_a_target_with_a_large_offset_is_learned_as_well(family):
 
 
 @pytest.mark.parametrize("family", ["mlp", "resnet"])
+@pytest.mark.filterwarnings("ignore:categories that training did not see")
 def test_values_of_any_size_have_finite_predictions(family):
     task = task_of("regression")
     pipeline, _ = trained(family, task)

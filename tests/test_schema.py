@@ -109,7 +109,8 @@ def test_large_offsets_lose_no_digits_and_large_integers_keep_their_sign():
     assert numeric[0, 1] > 1e19
 
 
-@pytest.mark.parametrize("huge", [10**30, 10**400])
+@pytest.mark.parametrize("huge", [10**30, 10**400], ids=["1e30", "1e400"])
+@pytest.mark.filterwarnings("ignore:column 'x' has 1 infinite")
 def test_integers_beyond_float64_are_used_with_a_warning(huge):
     frame = frame_of(pd.Series([huge, 1, 2, 3, 4, 5], dtype=object))
     with pytest.warns(UserWarning, match="'x' loses digits"):

@@ -81,8 +81,11 @@ def _raytabdl(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def _hist_gradient_boosting(train: pd.DataFrame, test: pd.DataFrame, target: str, is_regression: bool) -> Any:
-    """Its predictions; categories as it wants them, those of more than its 255 levels as codes."""
-    both = pd.concat([train, test]).drop(columns=target)
+    """Its predictions; categories as it wants them, those of more than its 255 levels as codes.
+
+    A column without any value goes, since it refuses one.
+    """
+    both = pd.concat([train, test]).drop(columns=[target, *train.columns[train.isna().all()]])
     for column in both.columns:
         if not pd.api.types.is_numeric_dtype(both[column]):
             as_category = both[column].astype("category")

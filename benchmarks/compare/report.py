@@ -1,0 +1,184 @@
+"""Writes the report of the kept cells: ``python -m benchmarks.compare.report``.
+
+Into ``benchmarks/results/compare/``: ``report.md`` and the figures. With ``--version`` and ``--against`` two versions
+of ours are shown side by side.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import click
+import numpy as np
+
+from benchmarks.compare import figures, standings
+from benchmarks.compare.cells import Key, Record, machine, read_records
+from benchmarks.compare.run import CELLS
+from benchmarks.compare.systems import OURS, SCALE, SYSTEMS
+from benchmarks.compare.tables import METRICS, manifest
+
+NOTES = """
+Failures are '-', rank last, and have a normalised score of 0. Normalised: 1 for the best system on a table, 0 for the
+dummy. Improvability: by what share the best on a table has a lower error. Errors are 1 - ROC AUC, log loss and RMSE,
+which all systems were told to optimise. Brackets are 95 % bootstrap intervals over the tables. AutoGluon's foundation
+models are not among its models here: their weights cannot be had without a network. Single models (hgb, catboost,
+lightgbm, realmlp, tabm) ignore the budget. Auto-PyTorch is given 30 seconds less than the budget, which it exceeds by
+as much. 'others' is the CPU time of everything else on the machine, in seconds a second of the fit, at the median.
+"""
+
+
+@click.command()
+@click.option("--version", help="Of ours.  [default: the newest that was run]")
+@click.option("--against", help="An older version of ours to set beside it.")
+def main(version: str | None, against: str | None) -> None:
+    records = [record for record in read_records(CELLS) if record.machine == machine()]
+    chosen = newest(records, version)
+    if against is not None:
+        chosen += [_renamed(r, f"{OURS} {against}") for r in newest(records, against) if r.key.system == OURS]
+    tasks = {name: record["task"] for name, record in manifest().items()}
+    parts = ["# raytabdl beside its peers", "", f"Machine: {machine()}.", NOTES.strip(), ""]
+    for seconds in sorted({record.key.seconds for record in chosen}):
+        parts += _section(seconds, [r for r in chosen if r.key.seconds == seconds], tasks)
+    (CELLS.parent / "report.md").write_text("\n".join(parts) + "\n")
+    click.echo("\n".join(parts))
+
+
+def newest(records: Iterable[Record], version: str | None) -> list[Record]:
+    """The last record of each cell; of ours those of one version, the newest where none is named."""
+    records = list(records)
+    version = version or next((r.version for r in reversed(records) if r.key.system == OURS and r.version), None)
+    latest: dict[Key, Record] = {}
+    for record in records:
+        if record.key.system != OURS or record.version == version:
+            latest[record.key] = record
+    return list(latest.values())
+
+
+def _renamed(record: Record, name: str) -> Record:
+    return replace(record, key=replace(record.key, system=name))
+
+
+def _section(seconds: float, records: Sequence[Record], tasks: Mapping[str, str]) -> list[str]:
+    """The tables of one budget, over the tables that every system of it has a record of."""
+    systems = sorted({r.key.system for r in records}, key=_place)
+    of_table: dict[str, set[str]] = defaultdict(set)
+    for record in records:
+        of_table[record.key.table].add(record.key.system)
+    complete = sorted((t for t, names in of_table.items() if names == set(systems)), key=lambda t: (tasks[t], t))
+    parts = [f"## {seconds:g} seconds", "", *_scores(records, systems, tasks)]
+    if len(complete) < 2 or SCALE not in systems:
+        return parts
+    of_complete = [r for r in records if r.key.table in complete]
+    table_errors = standings.errors(of_complete, tasks)
+    ranks = standings.ranks(table_errors)
+    figures.critical_difference(ranks, CELLS.parent / f"ranks-{seconds:g}s.png")
+    figures.anytime(of_complete, table_errors, tasks, CELLS.parent / f"anytime-{seconds:g}s.png")
+    return [
+        *parts,
+        f"Over the {len(complete)} tables that all were run on: {', '.join(complete)}.",
+        "",
+        *_standings(table_errors, ranks),
+        f"![mean ranks](ranks-{seconds:g}s.png)",
+        "",
+        f"![anytime](anytime-{seconds:g}s.png)",
+        "",
+        *_costs(records, systems),
+    ]
+
+
+def _place(system: str) -> tuple[int, str]:
+    names = list(SYSTEMS)
+    return (names.index(system) if system in names else 0, system)
+
+
+def _scores(records: Sequence[Record], systems: Sequence[str], tasks: Mapping[str, str]) -> list[str]:
+    """A row for each table; mean and, where there are several folds, standard deviation of the optimised metric."""
+    cells: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        cells[record.key.table, record.key.system].append(record)
+    tables = sorted({table for table, _ in cells}, key=lambda t: (tasks[t], t))
+    rows, reasons = [], []
+    for table in tables:
+        metric = METRICS[tasks[table]]
+        row = [table, metric]
+        values = {s: [r.scores.get(metric, np.nan) for r in cells[table, s]] for s in systems}
+        best = _best(values, metric)
+        for system in systems:
+            row.append(_cell(values[system], is_best=system == best))
+            reasons += [f"- {system} on {table}: {r.error}" for r in cells[table, system] if r.error]
+        rows.append(row)
+    parts = _markdown(["table", "metric", *systems], rows)
+    return [*parts, *(["Failures:", "", *reasons, ""] if reasons else [])]
+
+
+def _best(values: Mapping[str, Sequence[float]], metric: str) -> str:
+    losses = {
+        system: standings.error_of({metric: float(np.mean(v))}, metric) if v else np.inf for system, v in values.items()
+    }
+    return min(losses, key=lambda system: losses[system] if losses[system] == losses[system] else np.inf)
+
+
+def _cell(values: Sequence[float], *, is_best: bool) -> str:
+    if not values:
+        return ""
+    if np.isnan(values).any():
+        return "-"
+    text = f"{np.mean(values):.5g}" + (f" ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else "")
+    return f"**{text}**" if is_best else text
+
+
+def _standings(table_errors: standings.Errors, ranks: object) -> list[str]:
+    rank = standings.means(standings.ranks(table_errors))
+    score = standings.means(standings.normalised(table_errors))
+    gap = standings.means(standings.improvability(table_errors))
+    rows = []
+    for name in sorted(rank, key=lambda name: rank[name].mean):
+        row = [name, str(rank[name]), str(score[name]), str(gap[name])]
+        if name == OURS or OURS not in rank:
+            row += ["", ""]
+        else:
+            duel = standings.duel(table_errors, OURS, name)
+            row += [f"{duel.wins} / {duel.ties} / {duel.losses}", f"{duel.p:.3g}"]
+        rows.append(row)
+    columns = ["system", "mean rank", "normalised", "improvability", "ours wins / ties / losses", "Wilcoxon p"]
+    return _markdown(columns, rows)
+
+
+_COSTS = "system;fit, s;over, s;over at most;predict, s;memory, GiB;at most;models;others;version"
+
+
+def _costs(records: Sequence[Record], systems: Sequence[str]) -> list[str]:
+    rows = []
+    for system in systems:
+        own = [r for r in records if r.key.system == system and not r.error]
+        if not own:
+            continue
+        over = np.array([r.overshoot_seconds for r in own])
+        counts = [r.n_models for r in own if r.n_models is not None]
+        rows.append(
+            [
+                system,
+                f"{np.median([r.fit_seconds for r in own]):.1f}",
+                f"{np.median(over):.1f}",
+                f"{over.max():.1f}",
+                f"{np.median([r.predict_seconds for r in own]):.2f}",
+                f"{np.median([r.peak_bytes for r in own]) / 2**30:.2f}",
+                f"{max(r.peak_bytes for r in own) / 2**30:.2f}",
+                f"{np.median(counts):.0f}" if counts else "",
+                f"{np.median([r.others_cpu_seconds / max(r.fit_seconds, 1) for r in own]):.2f}",
+                ", ".join(sorted({r.version for r in own})),
+            ]
+        )
+    return ["Medians over the cells that did not fail:", "", *_markdown(_COSTS.split(";"), rows)]
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return [*("| " + " | ".join(line) + " |" for line in lines), ""]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
