@@ -62,6 +62,9 @@ class EnsembleBuilder:
 
     A trial has one candidate, that of its rung with the lowest loss; what is not better than ``worst_loss``
     (the dummy's) never enters. ``n_best`` candidates are considered, which bounds the time of a selection.
+
+    ``y`` holds the targets of the validation rows of fold 0, ``other_folds`` those of the other folds. A trial
+    whose configuration was trained on every fold is a bag: its models together predict each row without having seen it.
     """
 
     y: Array
@@ -69,32 +72,103 @@ class EnsembleBuilder:
     size: int = 25
     n_best: int = 40
     worst_loss: float = np.inf
+    other_folds: Sequence[Array] = ()
     predictions: dict[str, Array] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
 
     def add(self, member: str, predictions: Array) -> float:
         """Keeps a member's predictions and returns their loss; not finite ones are refused with infinity."""
-        loss = self.metric.loss(self.y, predictions) if np.isfinite(predictions).all() else float("inf")
+        y = (self.y, *self.other_folds)[fold_of(member)]
+        loss = self.metric.loss(y, predictions) if np.isfinite(predictions).all() else float("inf")
         if np.isfinite(loss):
             self.predictions[member] = predictions
             self.losses[member] = loss
         return loss
 
     def candidates(self) -> list[str]:
-        """The best member of each trial, best first, at most ``n_best`` of them."""
+        """The best member of each trial on fold 0, best first, at most ``n_best`` of them."""
+        on_first = [member for member in self.losses if fold_of(member) == 0]
         by_trial: dict[str, str] = {}
-        for member in sorted(self.losses, key=lambda member: self.losses[member]):
+        for member in sorted(on_first, key=lambda member: self.losses[member]):
             by_trial.setdefault(trial_of(member), member)
         best = list(by_trial.values())
         better = [member for member in best if self.losses[member] < self.worst_loss]
         return (better or best[:1])[: self.n_best]
 
-    def ensemble(self) -> Ensemble | None:
-        """The ensemble of what is there, or None where there is nothing."""
+    def holdout(self) -> Ensemble | None:
+        """The ensemble of the candidates, selected on fold 0 alone; None where there is nothing."""
         candidates = self.candidates()
         if not candidates:
             return None
         return select({m: self.predictions[m] for m in candidates}, self.y, self.metric, size=self.size)
+
+    def ensemble(self) -> Ensemble | None:
+        """The ensemble of what is there, or None where there is nothing.
+
+        Selected on all rows among the bags, where these are as good on fold 0 as all candidates within what the rows of
+        fold 0 can tell: the models of the folds and the further rows are worth more than that. Else selected on
+        fold 0. Either way a trial is represented by its models of all folds that there are.
+        """
+        holdout = self.holdout()
+        if holdout is None:
+            return None
+        folds = {member: self._folds(member) for member in self.candidates()}
+        bags = {member: own for member, own in folds.items() if len(own) == 1 + len(self.other_folds)}
+        if self.other_folds and bags and self._are_as_good(list(bags)):
+            out_of_fold = {m: np.concatenate([self.predictions[f] for f in own]) for m, own in bags.items()}
+            y = np.concatenate([self.y, *self.other_folds])
+            return self._with_folds(select(out_of_fold, y, self.metric, size=self.size))
+        return self._with_folds(holdout)
+
+    def _are_as_good(self, bags: Sequence[str]) -> bool:
+        """Whether what is selected among the bags is within one standard error of what is selected among all.
+
+        The one-standard-error rule (Breiman et al. 1984), since folds are worth something too. Each half of fold 0 is
+        predicted by the ensemble of the other half: among many a small loss is found by chance.
+        """
+        if len(self.y) < LEAST_ROWS_COMPARED:
+            return True
+        rng = np.random.default_rng(0)
+        rows = rng.permutation(len(self.y))[:MAX_ROWS_COMPARED]
+        among_bags, among_all = (self._cross_fitted(members, rows) for members in (bags, self.candidates()))
+        y = self.y[rows]
+        draws = [rng.integers(0, len(rows), len(rows)) for _ in range(N_DRAWS)]
+        losses = [[self.metric.loss(y[draw], p[draw]) for p in (among_bags, among_all)] for draw in draws]
+        given_up = self.metric.loss(y, among_bags) - self.metric.loss(y, among_all)
+        return bool(given_up <= np.std(np.subtract(*np.transpose(losses))))
+
+    def _cross_fitted(self, members: Sequence[str], rows: NDArray[np.intp]) -> Array:
+        """Predictions of the rows, each half by the ensemble that is selected on the other."""
+        half = len(rows) // 2
+        fitted = []
+        for own, other in ((rows[:half], rows[half:]), (rows[half:], rows[:half])):
+            there = {m: self.predictions[m][other] for m in members}
+            selected = select(there, self.y[other], self.metric, size=self.size)
+            fitted.append(selected.predict({m: self.predictions[m][own] for m in selected.weights}))
+        return np.asarray(np.concatenate(fitted))
+
+    def _folds(self, member: str) -> list[str]:
+        """The members of a trial, one for each fold that it was trained on, fold by fold."""
+        of_trial = {fold_of(m): m for m in self.losses if trial_of(m) == trial_of(member) and fold_of(m) > 0}
+        return [member, *(of_trial[fold] for fold in sorted(of_trial))]
+
+    def _with_folds(self, ensemble: Ensemble) -> Ensemble:
+        """The weight of each member spread evenly over the folds of its trial."""
+        spread = {m: self._folds(m) for m in ensemble.weights}
+        weights = {f: ensemble.weights[m] / len(folds) for m, folds in spread.items() for f in folds}
+        return Ensemble(weights, ensemble.loss)
+
+
+LEAST_ROWS_COMPARED, MAX_ROWS_COMPARED = 20, 4_000
+"""By which ensembles are compared: fewer tell nothing, and some metrics are slow."""
+
+N_DRAWS = 30
+"""Of the bootstrap by which ensembles are compared."""
+
+
+def fold_trial(trial_id: str, fold: int) -> str:
+    """The name of the trial that trains a trial's configuration on another fold."""
+    return f"{trial_id}.{fold}"
 
 
 def member_key(trial_id: str, budget: int) -> str:
@@ -103,7 +177,13 @@ def member_key(trial_id: str, budget: int) -> str:
 
 
 def trial_of(member: str) -> str:
-    return member.partition("@")[0]
+    """The trial whose configuration a member has, on whatever fold."""
+    return member.partition("@")[0].partition(".")[0]
+
+
+def fold_of(member: str) -> int:
+    """The fold that a member, or a trial, is validated on."""
+    return int(member.partition("@")[0].partition(".")[2] or 0)
 
 
 def _prepare(metric: Metric, predictions: Array, y: Array) -> Array:
@@ -133,6 +213,9 @@ def _log_losses(truth: NDArray[Any]) -> Losses:
 
 def leaderboard(builder: EnsembleBuilder, ensemble: Ensemble | None) -> Sequence[tuple[str, float, float]]:
     """(member, loss, weight) of the best member of each trial, best first."""
-    weights = ensemble.weights if ensemble else {}
-    rows = {member: builder.losses[member] for member in (*builder.candidates(), *weights)}
-    return [(m, loss, weights.get(m, 0.0)) for m, loss in sorted(rows.items(), key=lambda item: item[1])]
+    weights: dict[str, float] = {}
+    for member, weight in (ensemble.weights if ensemble else {}).items():
+        weights[trial_of(member)] = weights.get(trial_of(member), 0.0) + weight
+    on_first = [member for member in (ensemble.weights if ensemble else ()) if fold_of(member) == 0]
+    rows = {member: builder.losses[member] for member in (*builder.candidates(), *on_first)}
+    return [(m, loss, weights.get(trial_of(m), 0.0)) for m, loss in sorted(rows.items(), key=lambda item: item[1])]

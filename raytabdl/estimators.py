@@ -225,9 +225,10 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
 class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     """Predicts one of two or more classes.
 
-    ``time_limit`` in seconds covers all of ``fit``, Ray's start and end included; with ``n_trials`` and no
-    time limit, and one worker, a run is repeatable. ``metric`` (log loss by default) decides the ensemble.
-    ``n_workers`` trials are trained at once (one for each CPU of the cluster by default).
+    ``time_limit`` in seconds covers all of ``fit``, Ray's start and end included. ``n_trials`` bounds what is tried,
+    and nothing is trained on further folds then; without a time limit, and with one worker, such a run is
+    repeatable. ``metric`` (log loss by default) decides the ensemble. ``n_workers`` trials are trained at once (one
+    for each CPU of the cluster by default).
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both

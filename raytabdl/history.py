@@ -26,13 +26,17 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Trial:
-    """One configuration that is trained; ``origin`` says who suggested it: quick, portfolio, model or random."""
+    """One configuration that is trained; ``origin`` says who suggested it: quick, portfolio, model or random.
+
+    With the origin bag it is that of another trial, trained on a fold of its own.
+    """
 
     id: str
     config: Config
     origin: str
     bracket: int
     seed: int
+    fold: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Seconds:
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial reached at a budget, measured on fold 0.
+    """What a trial reached at a budget, measured on its fold.
 
     ``rung_loss`` is what trials are promoted on, ``loss`` the loss of the user's metric, ``scores`` the
     values of the logged metrics; ``time`` counts seconds from the start of the fit. ``member`` is the key of
@@ -123,15 +127,19 @@ class History:
         """The result of each trial at the largest budget that it reached."""
         return {result.trial_id: result for result in sorted(self.results, key=lambda result: result.budget)}
 
+    def on_first_fold(self) -> Iterator[Result]:
+        """The results that can be compared with each other."""
+        return (result for result in self.results if self.trials[result.trial_id].fold == 0)
+
     def incumbent(self) -> Result | None:
-        """The result with the lowest loss of the user's metric."""
-        usable = [result for result in self.results if math.isfinite(result.loss)]
+        """The result on fold 0 with the lowest loss of the user's metric."""
+        usable = [result for result in self.on_first_fold() if math.isfinite(result.loss)]
         return min(usable, key=lambda result: result.loss, default=None)
 
     def trajectory(self) -> list[tuple[float, float]]:
         """The seconds at which the best single loss fell, and the loss it fell to."""
         steps: list[tuple[float, float]] = []
-        for result in self.results:
+        for result in self.on_first_fold():
             if math.isfinite(result.loss) and (not steps or result.loss < steps[-1][1]):
                 steps.append((result.time, result.loss))
         return steps

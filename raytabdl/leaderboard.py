@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from raytabdl.ensemble import Ensemble, trial_of
+from raytabdl.ensemble import Ensemble, fold_of, trial_of
 from raytabdl.metrics import metric
 from raytabdl.persistence import read_json
 from raytabdl.run_folder import RunFolder, read_labels
@@ -15,16 +15,23 @@ from raytabdl.run_folder import RunFolder, read_labels
 def leaderboard(folder: RunFolder) -> pd.DataFrame:
     """A row for each trial that has a result, best first; also of a run that is going on or was interrupted.
 
-    Columns: trial, model, origin, budget, loss (of the user's metric on the validation rows), the logged
-    metrics, weight (in the ensemble), seconds (trained and evaluated in all), status. The name of the metric is in
-    ``attrs["metric"]``.
+    Columns: trial, model, origin, budget, loss (of the user's metric on the validation rows of the first fold), the
+    logged metrics, weight (in the ensemble), folds (that it was trained on), seconds (trained and evaluated in all),
+    status. The name of the metric is in ``attrs["metric"]``.
     """
     history = folder.history()
-    weights = {trial_of(member): weight for member, weight in _ensemble(folder).weights.items()}
+    weights: dict[str, float] = {}
+    for member, weight in _ensemble(folder).weights.items():
+        weights[trial_of(member)] = weights.get(trial_of(member), 0.0) + weight
     spent: dict[str, float] = {}
+    folds: dict[str, set[int]] = {}
     best: dict[str, int] = {}
     for index, result in enumerate(history.results):
-        spent[result.trial_id] = spent.get(result.trial_id, 0.0) + result.seconds.total
+        name = trial_of(result.trial_id)
+        spent[name] = spent.get(name, 0.0) + result.seconds.total
+        folds.setdefault(name, set()).add(fold_of(result.trial_id))
+        if fold_of(result.trial_id) > 0:
+            continue
         if result.trial_id not in best or result.loss < history.results[best[result.trial_id]].loss:
             best[result.trial_id] = index
     rows = []
@@ -39,6 +46,7 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
                 "loss": result.loss,
                 **result.scores,
                 "weight": weights.get(name, 0.0),
+                "folds": len(folds[name]),
                 "seconds": spent[name],
                 "status": history.statuses[name].value,
             }

@@ -113,7 +113,13 @@ class RunFolder:
         """Makes the folder. Raises RunFolderError where it cannot be written or holds another run."""
         self.check_free()
         try:
-            for folder in (self.path, self.predictions, self.models, self.path / "checkpoints"):
+            for folder in (
+                self.path,
+                self.predictions,
+                self.models,
+                self._targets(0).parent,
+                self.path / "checkpoints",
+            ):
                 make_folder(folder)
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written: {error}") from error
@@ -127,7 +133,12 @@ class RunFolder:
             np.save(folder / "y.npy", task.y, allow_pickle=False)
             np.save(folder / "folds.npy", task.folds, allow_pickle=False)
         write_json(self.path / "schema.json", task.schema.to_json())
-        write_array(self.path / "validation_y.npy", task.y[task.split(0)[1]])
+        for fold in range(task.n_folds):
+            write_array(self._targets(fold), task.y[task.split(fold)[1]])
+
+    def _targets(self, fold: int) -> Path:
+        """Where the targets of the validation rows of a fold lie: members' predictions are of these rows."""
+        return self.path / "validation" / f"{fold:04d}.npy"
 
     def read_task(self, target: Target) -> Task:
         folder = self.path / "task"
@@ -170,7 +181,8 @@ class RunFolder:
 
     def builder(self, metric: Metric, size: int) -> EnsembleBuilder:
         """An ensemble builder with all published members; what is not better than the dummy stays out."""
-        builder = EnsembleBuilder(read_array(self.path / "validation_y.npy"), metric, size)
+        y, *other_folds = (read_array(path) for path in sorted(self._targets(0).parent.glob("*.npy")))
+        builder = EnsembleBuilder(y, metric, size, other_folds=other_folds)
         for member in self.members():
             loss = builder.add(member, self.read_predictions(member))
             if member.startswith("quick-dummy"):

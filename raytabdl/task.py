@@ -32,6 +32,10 @@ class Task:
     schema: Schema
     folds: NDArray[np.int16]
 
+    @property
+    def n_folds(self) -> int:
+        return int(self.folds.max()) + 1
+
     def split(self, fold: int) -> tuple[Rows, Rows]:
         """The training and the validation rows of a fold; all rows for both where one would be empty."""
         train, valid = np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raytabdl.ensemble import Ensemble, EnsembleBuilder, leaderboard, member_key, select, trial_of
+from raytabdl.ensemble import (
+    Ensemble,
+    EnsembleBuilder,
+    fold_of,
+    fold_trial,
+    leaderboard,
+    member_key,
+    select,
+    trial_of,
+)
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
 
 LOG_LOSS, RMSE = CLASSIFICATION["log_loss"], REGRESSION["rmse"]
@@ -137,3 +146,49 @@ def test_predictions_that_are_not_finite_are_refused():
 def test_a_member_is_a_trial_at_a_budget():
     assert member_key("quick-dummy", 27) == "quick-dummy@27"
     assert trial_of("quick-dummy@27") == "quick-dummy"
+
+
+def test_a_member_on_another_fold_belongs_to_the_trial_that_it_repeats():
+    assert member_key(fold_trial("0005", 2), 27) == "0005.2@27"
+    assert (trial_of("0005.2@27"), fold_of("0005.2@27")) == ("0005", 2)
+    assert fold_of("0005@27") == fold_of("quick-dummy@1") == 0
+
+
+def folds_of(errors, n_folds=3, n_rows=40):
+    """A builder with 3 folds; the members of each trial are off by its error, with a sign for each row."""
+    rng = np.random.default_rng(0)
+    y = [rng.normal(size=n_rows) for _ in range(n_folds)]
+    builder = EnsembleBuilder(y[0], RMSE, other_folds=y[1:])
+    for (trial, folds), error in errors.items():
+        for fold in folds:
+            name = fold_trial(trial, fold) if fold else trial
+            builder.add(member_key(name, 9), y[fold] + error * rng.choice([-1.0, 1.0], n_rows))
+    return builder
+
+
+def test_bags_are_selected_by_all_their_rows():
+    # On fold 0 both are alike; on the others b is worse.
+    builder = folds_of({("a", (0, 1, 2)): 1.0, ("b", (0,)): 1.0, ("b", (1, 2)): 9.0})
+    ensemble = builder.ensemble()
+    assert {trial_of(member) for member in ensemble.weights} == {"a"}
+    assert ensemble.weights == {m: pytest.approx(1 / 3) for m in ("a@9", "a.1@9", "a.2@9")}
+    assert {trial_of(member) for member in builder.holdout().weights} == {"a", "b"}
+
+
+def test_a_bag_that_gives_up_too_much_on_the_first_fold_is_no_ground_to_select_from():
+    builder = folds_of({("a", (0, 1, 2)): 1.5, ("b", (0,)): 1.0})
+    weights = builder.ensemble().weights
+    assert builder.holdout().loss < 1.0
+    assert weights["a@9"] == weights["a.1@9"] == weights["a.2@9"] < weights["b@9"]  # its share on all its models
+    assert sum(weights.values()) == pytest.approx(1)
+
+
+def test_the_models_of_a_bag_that_is_not_complete_share_the_weight_of_their_trial():
+    builder = folds_of({("a", (0, 2)): 1.0})
+    assert builder.ensemble().weights == {"a@9": 0.5, "a.2@9": 0.5}
+    assert builder.ensemble().loss == builder.holdout().loss
+
+
+def test_the_leaderboard_has_one_row_for_a_bag():
+    builder = folds_of({("a", (0, 1, 2)): 1.0})
+    assert [(m, w) for m, _, w in leaderboard(builder, builder.ensemble())] == [("a@9", pytest.approx(1))]

@@ -62,30 +62,30 @@ def _renamed(record: Record, name: str) -> Record:
 
 
 def _section(seconds: float, records: Sequence[Record], tasks: Mapping[str, str]) -> list[str]:
-    """The tables of one budget, over the tables that every system of it has a record of."""
-    systems = sorted({r.key.system for r in records}, key=_place)
-    of_table: dict[str, set[str]] = defaultdict(set)
+    """The tables of one budget; standings of the systems that were run on all tables that ours was run on."""
+    run_on: dict[str, set[str]] = defaultdict(set)
     for record in records:
-        of_table[record.key.table].add(record.key.system)
-    complete = sorted((t for t, names in of_table.items() if names == set(systems)), key=lambda t: (tasks[t], t))
-    parts = [f"## {seconds:g} seconds", "", *_scores(records, systems, tasks)]
+        run_on[record.key.system].add(record.key.table)
+    parts = [f"## {seconds:g} seconds", "", *_scores(records, sorted(run_on, key=_place), tasks)]
+    systems = sorted((s for s, names in run_on.items() if names >= run_on[OURS]), key=_place)
+    complete = sorted(run_on[OURS], key=lambda t: (tasks[t], t))
     if len(complete) < 2 or SCALE not in systems:
         return parts
-    of_complete = [r for r in records if r.key.table in complete]
+    of_complete = [r for r in records if r.key.table in complete and r.key.system in systems]
     table_errors = standings.errors(of_complete, tasks)
     ranks = standings.ranks(table_errors)
     figures.critical_difference(ranks, CELLS.parent / f"ranks-{seconds:g}s.png")
     figures.anytime(of_complete, table_errors, tasks, CELLS.parent / f"anytime-{seconds:g}s.png")
     return [
         *parts,
-        f"Over the {len(complete)} tables that all were run on: {', '.join(complete)}.",
+        f"Over the {len(complete)} tables that these were run on: {', '.join(complete)}.",
         "",
         *_standings(table_errors, ranks),
         f"![mean ranks](ranks-{seconds:g}s.png)",
         "",
         f"![anytime](anytime-{seconds:g}s.png)",
         "",
-        *_costs(records, systems),
+        *_costs(of_complete, systems),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -32,6 +33,7 @@ class EnsembleActor:
         self._began_at = began_at
         self._builder: EnsembleBuilder = folder.builder(metric, size)
         self._ensemble: Ensemble | None = self._builder.ensemble()
+        self._holdout: Ensemble | None = self._builder.holdout()
         self._trajectory = folder.read_trajectory()
         self._is_stale = False
         self._selection: asyncio.Task[None] | None = None
@@ -55,6 +57,10 @@ class EnsembleActor:
         """The ensemble as of now, or None where no member came yet."""
         return self._ensemble
 
+    async def holdout(self) -> Ensemble | None:
+        """The ensemble that fold 0 alone would select: its trials are worth training on the other folds."""
+        return self._holdout
+
     async def trajectory(self) -> list[tuple[float, Ensemble]]:
         """The ensembles that were the answer, each with the seconds from the start of the fit."""
         return list(self._trajectory)
@@ -76,15 +82,11 @@ class EnsembleActor:
     async def _select(self) -> None:
         while self._is_stale:
             self._is_stale = False
-            builder = EnsembleBuilder(
-                self._builder.y,
-                self._metric,
-                self._builder.size,
-                worst_loss=self._builder.worst_loss,
-                predictions=dict(self._builder.predictions),
-                losses=dict(self._builder.losses),
+            builder = replace(
+                self._builder, predictions=dict(self._builder.predictions), losses=dict(self._builder.losses)
             )
             ensemble = await asyncio.to_thread(builder.ensemble)
+            self._holdout = await asyncio.to_thread(builder.holdout)
             if ensemble is not None and ensemble != self._ensemble:
                 self._ensemble = ensemble
                 seconds = time.time() - self._began_at

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 
 from raytabdl.clock import Clock
-from raytabdl.component import Config
 from raytabdl.history import Change, History, Result, Seconds, Status, Trial
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.trainable import Report
@@ -22,8 +21,8 @@ class Recorder:
     _has_first_step: bool = False
     _seconds: dict[str, Seconds] = field(default_factory=dict)
 
-    def suggested(self, trial_id: str, config: Config, origin: str, bracket: int, seed: int) -> None:
-        self.history.append(Trial(trial_id, dict(config), origin, bracket, seed))
+    def suggested(self, trial: Trial) -> None:
+        self.history.append(trial)
 
     def reported(self, trial_id: str, report: Report) -> None:
         """Writes the points of a step, and a result where predictions were published."""

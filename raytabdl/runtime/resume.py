@@ -9,7 +9,7 @@ from raytabdl.component import Config
 from raytabdl.history import Change, Result, Status, Trial, read_records
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.searcher import Suggestion
-from raytabdl.search.brackets import Budgets, Race
+from raytabdl.search.brackets import Race
 from raytabdl.search.samplers import Observation, Sampler
 
 
@@ -26,16 +26,15 @@ class Standing:
     suggested: list[Config] = field(default_factory=list)
 
 
-def rebuild(folder: RunFolder, budgets: Budgets, first_bracket: int, sampler: Sampler) -> Standing:
-    """Replays the records of a run: the race takes the same course, the sampler learns the same results."""
-    standing = Standing(Race(budgets, first_bracket))
-    race = standing.race
+def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
+    """Replays the records of a run: the new race takes the same course, the sampler learns the same results."""
+    standing = Standing(race)
     trials: dict[str, Trial] = {}
     statuses: dict[str, Status] = {}
     seconds: dict[str, float] = {}  # spent by each trial since it was last judged
     for record in read_records(folder.trials) if folder.trials.exists() else ():
         if isinstance(record, Trial):
-            if record.origin == "quick":
+            if record.origin == "quick" or record.fold > 0:
                 continue
             trials[record.id] = record
             statuses[record.id] = Status.RUNNING

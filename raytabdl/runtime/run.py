@@ -35,6 +35,7 @@ from raytabdl.quick import QuickResult, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
+from raytabdl.search.brackets import Race, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations
 from raytabdl.search.samplers import BOHB
@@ -317,7 +318,13 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
 
     space = configuration_space(run.choices, run.settings.seed)
     sampler = BOHB(space, run.settings.seed, per_second=math.isfinite(run.clock.limit_s))
-    standing = rebuild(run.folder, planned.budgets, planned.first_bracket, sampler)
+    portfolio = first_configurations(run.portfolio, space)
+    race = Race(
+        planned.budgets,
+        planned.first_bracket,
+        opening(len(portfolio), planned.budgets, planned.portfolio_rung) if portfolio else (),
+    )
+    standing = rebuild(run.folder, race, sampler)
     search = Search(
         run.folder,
         run.task,
@@ -325,8 +332,10 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.metric,
         _horizon(planned),
         sampler,
-        remaining(first_configurations(run.portfolio, space), standing),
+        remaining(portfolio, standing),
+        len(portfolio),
         standing,
+        planned.most_trial_seconds if math.isfinite(run.clock.limit_s) else math.inf,
         run.settings.n_trials,
         n_workers,
         run.settings.gpus_per_trial,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import ray
-from ray.tune.experiment import Trial
+from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import HyperBandForBOHB
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
-from raytabdl.history import Status
+from raytabdl.history import Status, Trial
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import PortfolioBOHB
 from raytabdl.runtime.trainable import Report
@@ -24,7 +26,9 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
     hears of the results of trials that are stopped.
     """
 
-    def __init__(self, race: Race, searcher: PortfolioBOHB, recorder: Recorder) -> None:
+    def __init__(
+        self, race: Race, searcher: PortfolioBOHB, recorder: Recorder, most_trial_seconds: float = math.inf
+    ) -> None:
         super().__init__(
             time_attr="budget",
             metric="loss",
@@ -35,13 +39,15 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         self._race = race
         self._searcher = searcher
         self._recorder = recorder
-        self._trials: dict[str, Trial] = {}
+        self._most_trial_seconds = most_trial_seconds
+        self._trials: dict[str, TuneTrial] = {}
         self._seconds: dict[str, float] = {}  # spent by each trial since it was last judged
+        self._judged_at: dict[str, int] = {}  # the budget of its last promotion
         self._controller: Any = None
 
-    def running(self) -> list[Trial]:
+    def running(self) -> list[TuneTrial]:
         """The trials that a worker is busy with."""
-        return [trial for trial in self._trials.values() if trial.status == Trial.RUNNING]
+        return [trial for trial in self._trials.values() if trial.status == TuneTrial.RUNNING]
 
     def kill_workers(self) -> None:
         """Ends all workers: at the end of a search Tune waits 5 seconds for one that is busy or still starting."""
@@ -49,22 +55,27 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
             for actor, _ in list(self._controller._actor_manager._live_actors_to_ray_actors_resources.values()):
                 ray.kill(actor)
 
-    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+    def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self._controller = tune_controller
-        name = trial.config["trial"]
+        name, config = trial.config["trial"], trial.config
         self._trials[name] = trial
+        suggested = Trial(name, config["config"], config["origin"], -1, config["seed"], config["fold"])
+        if suggested.fold > 0:
+            self._recorder.suggested(suggested)
+            return
         if name in self._race:
             # Retried after its worker was lost, or of an earlier run, where it may have waited.
             if name in self._race.promotable():
                 self._promote(name)
             return
         bracket = self._race.add(name)
-        config = trial.config
-        self._recorder.suggested(name, config["config"], config["origin"], bracket, config["seed"])
+        self._recorder.suggested(replace(suggested, bracket=bracket))
 
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         name = trial.config["trial"]
         report: Report = result["report"]
+        if trial.config["fold"] > 0:
+            return self._on_fold_result(name, report)
         seconds = self._seconds.pop(name, 0.0) + report.seconds.total
         if report.failure:
             self._race.fail(name)
@@ -80,7 +91,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         decision = self._race.report(name, report.budget, report.loss)
         if decision is Decision.CONTINUE:
             self._seconds[name] = seconds
-            return str(TrialScheduler.CONTINUE)
+            return self._go_on(trial, result, seconds)
         result["hyperband_info"] = {"budget": milestone, "seconds": seconds}
         if decision is Decision.PROMOTE:
             self._promote(name)
@@ -95,33 +106,60 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         self._tell_searcher(trial, result, milestone, seconds)
         return str(TrialScheduler.STOP)
 
-    def choose_trial_to_run(self, tune_controller: Any, allow_recurse: bool = True) -> Trial | None:
+    def _go_on(self, trial: TuneTrial, result: dict[str, Any], seconds: float) -> str:
+        """Between two rungs a trial goes on, unless it is so slow that others are worth more."""
+        name, report = trial.config["trial"], result["report"]
+        done = report.budget - self._judged_at.get(name, 0)
+        expected = seconds * (self._race.milestone(name) - self._judged_at.get(name, 0)) / max(done, 1)
+        if done < 1 or expected <= self._most_trial_seconds:
+            return str(TrialScheduler.CONTINUE)
+        reason = f"too slow: {expected:.0f} s to budget {self._race.milestone(name)}"
+        self._race.stop(name)
+        self._recorder.changed(name, Status.STOPPED, reason)
+        reached = max(rung for rung in self._race.budgets.rungs if rung <= report.budget)
+        self._tell_searcher(trial, result, reached, seconds)
+        return str(TrialScheduler.STOP)
+
+    def _on_fold_result(self, name: str, report: Report) -> str:
+        """A trial on another fold than the first is in no race: it goes on until its predictions are there."""
+        if report.failure:
+            self._recorder.changed(name, Status.FAILED, report.failure)
+            return str(TrialScheduler.STOP)
+        self._recorder.reported(name, report)
+        if report.member is None and not report.is_out_of_time:
+            return str(TrialScheduler.CONTINUE)
+        self._recorder.changed(name, Status.COMPLETED if report.member else Status.STOPPED)
+        return str(TrialScheduler.STOP)
+
+    def choose_trial_to_run(self, tune_controller: Any, allow_recurse: bool = True) -> TuneTrial | None:
         for name in self._race.hopeless():
             trial = self._trials.get(name)
             if trial is None:
                 self._end(name)  # of an earlier run
-            elif trial.status == Trial.PAUSED and not trial.is_saving:
+            elif trial.status == TuneTrial.PAUSED and not trial.is_saving:
                 tune_controller.stop_trial(trial)
-        for name in self._race.promotable():
+        for name in self._searcher.promotions():
             trial = self._trials.get(name)
-            if trial is not None and trial.status == Trial.PAUSED and not trial.is_saving:
+            if trial is not None and trial.status == TuneTrial.PAUSED and not trial.is_saving:
                 self._promote(name)
                 self._unpause_trial(tune_controller, trial)
                 return trial
-        return next((trial for trial in self._trials.values() if trial.status == Trial.PENDING), None)
+        return next((trial for trial in self._trials.values() if trial.status == TuneTrial.PENDING), None)
 
-    def on_trial_remove(self, tune_controller: Any, trial: Trial) -> None:
+    def on_trial_remove(self, tune_controller: Any, trial: TuneTrial) -> None:
         self._end(trial.config["trial"])
 
-    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+    def on_trial_complete(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> None:
         """Nothing: what a result means was decided when it came."""
 
-    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        if trial.status == Trial.ERROR:
+    def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
+        if trial.status == TuneTrial.ERROR:
             return  # its worker was lost, and Tune is about to start it again
         name = trial.config["trial"]
-        self._race.fail(name)
-        self._recorder.changed(name, Status.FAILED, f"the worker was lost {trial.num_failures} times")
+        if name in self._race:
+            self._race.fail(name)
+        *_, cause = str(trial.get_error() or "Ray gives no cause").strip().splitlines()
+        self._recorder.changed(name, Status.FAILED, f"the worker was lost {trial.num_failures} times: {cause.strip()}")
 
     def debug_string(self) -> str:
         return f"AsynchronousHyperBandForBOHB: {self._race.rung_occupancy()}"
@@ -133,14 +171,16 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
     def _promote(self, name: str) -> None:
         budget = self._race.milestone(name)
         self._race.promote(name)
+        self._judged_at[name] = budget
         self._recorder.changed(name, Status.RUNNING, f"promoted from budget {budget}")
 
     def _end(self, name: str) -> None:
-        self._searcher.forget(name)
-        self._race.stop(name)
+        if name in self._race:
+            self._searcher.forget(name)
+            self._race.stop(name)
         self._recorder.changed(name, Status.STOPPED)
 
-    def _tell_searcher(self, trial: Trial, result: dict[str, Any], budget: int, seconds: float) -> None:
+    def _tell_searcher(self, trial: TuneTrial, result: dict[str, Any], budget: int, seconds: float) -> None:
         """The controller does not, where the decision is to stop."""
         info = {"budget": budget, "seconds": seconds}
         self._searcher.on_trial_result(trial.trial_id, {**result, "hyperband_info": info})

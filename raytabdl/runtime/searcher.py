@@ -13,6 +13,7 @@ from ray.tune.search import Searcher
 from ray.tune.search.bohb import TuneBOHB
 
 from raytabdl.component import Config
+from raytabdl.ensemble import trial_of
 from raytabdl.runtime.trainable import Report
 from raytabdl.search.brackets import Race
 from raytabdl.search.samplers import Observation, Sampler, SpaceExhaustedError
@@ -26,9 +27,13 @@ class Suggestion:
     config: Config
     origin: str
     seed: int
+    fold: int = 0
+    train_to: int | None = None
+    """The budget to train to on another fold than the first."""
 
     def to_tune(self) -> dict[str, Any]:
-        return {"trial": self.trial_id, "config": dict(self.config), "origin": self.origin, "seed": self.seed}
+        names = {"trial": self.trial_id, "config": dict(self.config), "origin": self.origin, "seed": self.seed}
+        return {**names, "fold": self.fold, "train_to": self.train_to}
 
 
 def trial_seed(run_seed: int, trial_id: str) -> int:
@@ -41,6 +46,8 @@ class PortfolioBOHB(TuneBOHB):
     """Hands out what an earlier run left unfinished, then the portfolio in order, then what the sampler suggests.
 
     Trials that an earlier run left at a rung (``parked``) are handed out when they are due for promotion.
+
+    Once a bag is due (``next_fold``), its folds go before all else.
 
     Keeps Tune's protocol for BOHB (who runs, who is paused) and replaces hpbandster's model by ``sampler``:
     TuneBOHB's constructor is not called, since it insists on hpbandster. A suggestion waits while a paused
@@ -59,6 +66,7 @@ class PortfolioBOHB(TuneBOHB):
         n_suggested: int = 0,
         seed: int = 0,
         is_over: Callable[[], bool] = lambda: False,
+        next_fold: Callable[[], Suggestion | None] = lambda: None,
     ) -> None:
         Searcher.__init__(self, metric="loss", mode="min")
         self._metric_op = 1.0
@@ -76,6 +84,7 @@ class PortfolioBOHB(TuneBOHB):
         self._n_suggested = n_suggested
         self._run_seed = seed
         self._is_over = is_over
+        self._next_fold = next_fold
         for config in portfolio:
             sampler.claim(config)
 
@@ -83,6 +92,13 @@ class PortfolioBOHB(TuneBOHB):
     def has_enough(self) -> bool:
         """Whether the wanted number of trials was suggested."""
         return self._n_trials is not None and self._n_suggested >= self._n_trials
+
+    def promotions(self) -> list[str]:
+        """The trials that are due to go up; while folds are to be trained, only those of the portfolio."""
+        due = self.race.promotable()
+        if due and self._next_fold() is not None:
+            return [name for name in due if self.race.is_in_opening(name)]
+        return due
 
     def forget(self, name: str) -> None:
         """A trial of an earlier run that is not worth going on with."""
@@ -104,12 +120,17 @@ class PortfolioBOHB(TuneBOHB):
         """The next trial, None to wait, or Tune's word for no more."""
         if self._unfinished:
             return self._unfinished.popleft()
-        due = self.race.promotable()
+        due = self.promotions()
         for name in due:
             if name in self._parked:
                 return self._parked.pop(name)
         if due:
             return None
+        if (on_fold := self._next_fold()) is not None:
+            # A configuration that is trained on all folds at its budget is promoted no more.
+            if (trial := trial_of(on_fold.trial_id)) in self.race:
+                self.race.stop(trial)
+            return on_fold
         if self.has_enough:
             if self.running:
                 return None
@@ -143,7 +164,7 @@ class PortfolioBOHB(TuneBOHB):
             self._observe(trial_id, judged["budget"], report.loss, judged["seconds"])
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        if error:
+        if error and self.trial_to_params[trial_id].fold == 0:
             self._observe(trial_id, self.race.milestone(self.trial_to_params[trial_id].trial_id), math.inf, 0.0)
         self.trial_to_params.pop(trial_id, None)
         self.paused.discard(trial_id)

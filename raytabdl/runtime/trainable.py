@@ -80,7 +80,6 @@ class PipelineTrainable(tune.Trainable):
         self.assignment = assignment
         self._ensemble: Any = None
         self.scores = logged(task.target.task_type)
-        self.y_valid = task.y[task.split(0)[1]]
         # Wall time may jump; it is read once.
         self._ends = time.monotonic() + assignment.ends_at - time.time()
         torch.set_num_threads(assignment.n_threads)
@@ -90,6 +89,10 @@ class PipelineTrainable(tune.Trainable):
         self._trial_id: str = new_config["trial"]
         self._config: Config = new_config["config"]
         self._seed: int = new_config["seed"]
+        self._fold: int = new_config["fold"]
+        # On another fold than the first a trial is not judged: it trains as long as the one that it repeats did.
+        self._rungs = self.assignment.rungs if self._fold == 0 else (new_config["train_to"],)
+        self._y_valid = self.task.y[self.task.split(self._fold)[1]]
         self._pipeline: Pipeline | None = None
         self._course: Iterator[Point] | None = None
         self._longest_s = 0.0
@@ -131,7 +134,7 @@ class PipelineTrainable(tune.Trainable):
                 break
             points.append(point)
             self._longest_s = max(self._longest_s, point.training_s + point.evaluation_s)
-            is_at_rung = any(budget < rung <= pipeline.budget for rung in self.assignment.rungs)
+            is_at_rung = any(budget < rung <= pipeline.budget for rung in self._rungs)
         training_s, evaluation_s = sum(p.training_s for p in points), sum(p.evaluation_s for p in points)
         if pipeline.best_predictions is None and is_at_rung:
             raise FloatingPointError(
@@ -141,14 +144,14 @@ class PipelineTrainable(tune.Trainable):
         setup_s = publishing - began - training_s - evaluation_s
         member, metric_loss, scores = None, math.inf, None
         is_new = pipeline.best_predictions is not None and pipeline.budget > self._published
-        if is_new and (is_at_rung or is_out_of_time):
+        if is_new and (is_at_rung or (is_out_of_time and self._fold == 0)):
             assert pipeline.best_predictions is not None
             self._published = pipeline.budget
             member = self.assignment.folder.publish(pipeline, self._trial_id)
             self._announce(member)
-            metric_loss = self.assignment.metric.loss(self.y_valid, pipeline.best_predictions)
-            scores = {m.name: m.value(self.y_valid, pipeline.best_predictions) for m in self.scores}
-            if not is_out_of_time and pipeline.budget < pipeline.horizon.max_budget:
+            metric_loss = self.assignment.metric.loss(self._y_valid, pipeline.best_predictions)
+            scores = {m.name: m.value(self._y_valid, pipeline.best_predictions) for m in self.scores}
+            if not is_out_of_time and self._fold == 0 and pipeline.budget < pipeline.horizon.max_budget:
                 self.assignment.folder.write_checkpoint(pipeline, self._trial_id)
         seconds = Seconds(training_s, evaluation_s, time.monotonic() - publishing, setup_s)
         return Report(
@@ -179,6 +182,6 @@ class PipelineTrainable(tune.Trainable):
         )
         checkpoint = assignment.folder.checkpoint(self._trial_id)
         if checkpoint.exists():
-            self._pipeline.load_progress(self.task, 0, checkpoint)
+            self._pipeline.load_progress(self.task, self._fold, checkpoint)
             self._published = self._pipeline.budget
-        return self._pipeline.train(self.task, 0)
+        return self._pipeline.train(self.task, self._fold)

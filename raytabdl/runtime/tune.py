@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 import uuid
 import warnings
@@ -17,10 +18,13 @@ from ray.tune import Callback, Stopper
 
 from raytabdl.clock import Clock
 from raytabdl.component import Config, Horizon
+from raytabdl.ensemble import Ensemble
 from raytabdl.history import History
 from raytabdl.metrics import Metric
+from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
+from raytabdl.runtime.folds import Folds
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.resume import Standing
 from raytabdl.runtime.scheduler import AsynchronousHyperBandForBOHB
@@ -32,6 +36,9 @@ from raytabdl.task import Task
 
 GRACE_SECONDS = 1.5
 """How long after the end of training a worker may take to answer before it is killed."""
+
+SEARCH_SHARE = 0.5
+"""Of the time to train, before the ensemble's configurations are trained on the other folds as well."""
 
 MAX_WORKER_LOSSES = 2
 """How often a trial whose worker was lost is started again from its checkpoint."""
@@ -48,7 +55,10 @@ class Search:
     horizon: Horizon
     sampler: Sampler
     portfolio: Sequence[Config]
+    n_portfolio: int
+    """With those that an earlier run has suggested."""
     standing: Standing
+    most_trial_seconds: float
     n_trials: int | None
     n_workers: int
     gpus_per_trial: float
@@ -75,6 +85,21 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
     """
     recorder = Recorder(search.folder, search.history, search.clock)
     standing = search.standing
+    actor = _LateActor(search)
+    has_folds = search.n_trials is None and math.isfinite(search.train_until_s)
+    folds = Folds(
+        search.history,
+        search.task.n_folds if has_folds else 1,
+        search.n_portfolio,
+        search.n_workers,
+        search.clock,
+        SEARCH_SHARE * search.train_until_s,
+        search.train_until_s,
+        search.seed,
+        search.horizon.max_budget,
+        actor.holdout,
+    )
+    folds.restart(recorder)
     searcher = PortfolioBOHB(
         search.sampler,
         standing.race,
@@ -85,12 +110,12 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         n_suggested=len(standing.suggested),
         seed=search.seed,
         is_over=lambda: search.clock.elapsed() >= search.train_until_s,
+        next_fold=folds.next,
     )
-    scheduler = AsynchronousHyperBandForBOHB(standing.race, searcher, recorder)
-    actor = _LateActor(search)
+    scheduler = AsynchronousHyperBandForBOHB(standing.race, searcher, recorder, search.most_trial_seconds)
     assignment = Assignment(
         search.folder,
-        search.choices,
+        with_quick(search.choices),  # a quick model may be trained on the other folds
         search.horizon,
         standing.race.budgets.rungs,
         search.metric,
@@ -203,8 +228,9 @@ class _LateActor:
         self.name = f"raytabdl.ensemble.{search.folder.path.name}.{uuid.uuid4().hex[:6]}"
         self._search = search
         self._handle: Any = None
-        self._answer: Any = None
+        self._answers: list[Any] = []
         self._loss: float | None = None
+        self._holdout: Ensemble | None = None
 
     def start(self) -> None:
         if self._handle is None:
@@ -214,16 +240,24 @@ class _LateActor:
 
     def loss(self) -> float | None:
         """The last known loss of the ensemble; never waits."""
-        if self._handle is None:
-            return None
-        if self._answer is None:
-            self._answer = self._handle.incumbent.remote()
-        elif ray.wait([self._answer], timeout=0)[0]:
-            with contextlib.suppress(ray.exceptions.RayError):  # it is being restarted
-                ensemble = ray.get(self._answer)
-                self._loss = ensemble.loss if ensemble else None
-            self._answer = None
+        self._ask()
         return self._loss
+
+    def holdout(self) -> Ensemble | None:
+        """The ensemble that fold 0 alone would select, as it was when the loss was last asked for."""
+        return self._holdout
+
+    def _ask(self) -> None:
+        """Takes what the actor has answered, and asks again."""
+        if self._handle is None:
+            return
+        if not self._answers:
+            self._answers = [self._handle.incumbent.remote(), self._handle.holdout.remote()]
+        elif len(ray.wait(self._answers, num_returns=2, timeout=0)[0]) == 2:
+            with contextlib.suppress(ray.exceptions.RayError):  # it is being restarted
+                ensemble, self._holdout = ray.get(self._answers)
+                self._loss = ensemble.loss if ensemble else None
+            self._answers = []
 
     def settle(self) -> None:
         """Waits until it has taken in the last predictions, so that its trajectory is whole."""

@@ -72,6 +72,15 @@ def hyperband(budgets: Budgets) -> tuple[tuple[Rung, ...], ...]:
     return tuple(_halving(math.ceil(k / (s + 1) * eta**s), budgets.rungs[-(s + 1) :], eta) for s in reversed(range(k)))
 
 
+def opening(n_trials: int, budgets: Budgets, first_rung: int) -> tuple[Rung, ...]:
+    """A bracket for so many trials that starts at the rung of that index.
+
+    >>> [(r.n_trials, r.budget) for r in opening(8, Budgets(eta=3, n_rungs=4), first_rung=2)]
+    [(8, 9), (3, 27)]
+    """
+    return _halving(n_trials, budgets.rungs[first_rung:], budgets.eta)
+
+
 def decide(*, n_ahead: int, n_recorded: int, n_next: int, eta: int, complete: bool) -> Decision:
     """What is due for a trial that has been judged at a rung.
 
@@ -123,18 +132,20 @@ class _Bracket:
 class Race:
     """The brackets of Hyperband that are under way, and where each trial stands.
 
-    Brackets are filled one after another, cycling over ``hyperband(budgets)`` from ``first_bracket`` on. No
+    Brackets are filled one after another, cycling over ``hyperband(budgets)`` from ``first_bracket`` on; before them
+    comes ``opening``, where there is one, for the portfolio. No
     trial waits for its rung to fill when it is good enough already. ``report`` records a loss and answers what is due;
     what is done then (``promote``, ``stop``, ``fail``) must be said, and a trial that is due for a pause waits
     from then on. So the same calls in the same order rebuild the same race.
     """
 
-    def __init__(self, budgets: Budgets, first_bracket: int = 0) -> None:
+    def __init__(self, budgets: Budgets, first_bracket: int = 0, opening: tuple[Rung, ...] = ()) -> None:
         if not 0 <= first_bracket < budgets.n_rungs:
             raise ValueError(f"first_bracket must be from 0 to n_rungs - 1, got {first_bracket=}, {budgets.n_rungs=}")
         self.budgets = budgets
         self._shapes = hyperband(budgets)
         self._first_bracket = first_bracket
+        self._openings = [opening] if opening else []
         self._brackets: list[_Bracket] = []
         self._entrants: dict[TrialId, _Entrant] = {}
 
@@ -152,8 +163,10 @@ class Race:
             unfilled = (index for index, b in enumerate(self._brackets) if not b.filled)
             bracket = next(unfilled, len(self._brackets))
         while len(self._brackets) <= bracket:
-            turn = self._first_bracket + len(self._brackets)
-            self._brackets.append(_Bracket(self._shapes[turn % len(self._shapes)]))
+            turn = self._first_bracket + len(self._brackets) - len(self._openings)
+            is_opening = len(self._brackets) < len(self._openings)
+            shape = self._openings[0] if is_opening else self._shapes[turn % len(self._shapes)]
+            self._brackets.append(_Bracket(shape))
         self._entrants[trial_id] = _Entrant(bracket, rung=0)
         self._brackets[bracket].members.append(self._entrants[trial_id])
         return bracket
@@ -161,6 +174,10 @@ class Race:
     def bracket_of(self, trial_id: TrialId) -> int:
         """The index of the bracket that a trial is in."""
         return self._entrants[trial_id].bracket
+
+    def is_in_opening(self, trial_id: TrialId) -> bool:
+        """Whether a trial is in the bracket of the portfolio."""
+        return self._entrants[trial_id].bracket < len(self._openings)
 
     def milestone(self, trial_id: TrialId) -> int:
         """The budget at which a racing trial is judged next; where a waiting one was judged last."""

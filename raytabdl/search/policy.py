@@ -12,6 +12,9 @@ MIN_ROWS_PER_EPOCH = 1_000
 FULL_TRIAL_SHARE = 1 / 6
 """The most of all worker seconds that one trial at the full budget may take."""
 
+MOST_TRIAL_SHARE = 1 / 4
+"""The most that it may take to a rung; costs are estimates, and a family may be far slower than thought."""
+
 
 @dataclass(frozen=True)
 class Course:
@@ -52,11 +55,15 @@ class Plan:
 
     budgets: Budgets
     first_bracket: int
+    portfolio_rung: int
+    """The rung that the portfolio's members start from; the last one trains them all to the end."""
     n_folds: int
     network_epochs: int
     rows_per_epoch: int
     iteration_share: float
     """Of the iterations that a classic model has at its own horizon."""
+    most_trial_seconds: float
+    """A trial that would take longer to its next rung is stopped: others are worth more."""
 
 
 def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers: int) -> Plan:
@@ -67,6 +74,9 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
     | 12 and more                              | 0: 27 trials from budget 1 up |
     | 8 to 12                                  | 1: 12 trials from budget 3 up |
     | fewer                                    | 2: 6 trials from budget 9 up  |
+
+    Where 16 full trials of a network and of a booster fit, all of the portfolio is trained to the end; else it
+    starts at 9 of 27.
     """
     if min(n_rows, n_columns, n_workers) < 1 or n_classes < 0 or seconds <= 0:
         raise ValueError(
@@ -80,15 +90,21 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
     rows_per_epoch = _rows_per_epoch(n_train, width, trial_seconds)
     fitting = NETWORK.iterations(rows_per_epoch, width, trial_seconds)
     network_epochs = max(epochs for epochs in EPOCHS if epochs <= fitting)
-    n_full_trials = worker_seconds / NETWORK.seconds(rows_per_epoch, width, network_epochs)
+    network_seconds = NETWORK.seconds(rows_per_epoch, width, network_epochs)
+    n_full_trials = worker_seconds / network_seconds
     n_outputs = n_classes if n_classes > 2 else 1  # boosters grow a tree for each class
+    n_iterations = BOOSTER.iterations(n_train * n_outputs, n_columns, trial_seconds)
+    booster_seconds = BOOSTER.seconds(n_train * n_outputs, n_columns, n_iterations)
+    has_time = worker_seconds >= 16 * max(network_seconds, booster_seconds)
     return Plan(
         budgets=Budgets(),
         first_bracket=0 if n_full_trials >= 12 else 1 if n_full_trials >= 8 else 2,
+        portfolio_rung=3 if has_time else 2,
         n_folds=N_FOLDS,
         network_epochs=network_epochs,
         rows_per_epoch=rows_per_epoch,
-        iteration_share=BOOSTER.iterations(n_train * n_outputs, n_columns, trial_seconds) / BOOSTER_HORIZON,
+        iteration_share=n_iterations / BOOSTER_HORIZON,
+        most_trial_seconds=MOST_TRIAL_SHARE * worker_seconds,
     )
 
 

@@ -23,7 +23,7 @@ from raytabdl.inputs import Target, TaskType
 from raytabdl.metrics import metric
 from raytabdl.networks.mlp import ShapedMLP
 from raytabdl.run_folder import RunFolder
-from raytabdl.search.brackets import Budgets
+from raytabdl.search.brackets import Budgets, Race
 from raytabdl.search.portfolio import project
 from raytabdl.search.samplers import BOHB, Observation
 from raytabdl.space import Choices, configuration_space
@@ -174,7 +174,9 @@ def search_run(
         horizon=horizon,
         sampler=sampler,
         portfolio=portfolio,
-        standing=rebuild(folder, Budgets(), 0, Ear(choices, seed=0)),
+        n_portfolio=len(portfolio),
+        standing=rebuild(folder, Race(Budgets()), Ear(choices, seed=0)),
+        most_trial_seconds=math.inf,
         n_trials=16,
         n_workers=2,
         gpus_per_trial=0.0,

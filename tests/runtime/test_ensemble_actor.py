@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> RunFolder:
     """A run folder with the targets of three classes and no member."""
     folder = RunFolder(tmp_path / "run")
     folder.create()
-    write_array(folder.path / "validation_y.npy", targets())
+    write_array(folder.path / "validation" / "0000.npy", targets())
     return folder
 
 
@@ -109,7 +109,7 @@ def test_the_ensemble_is_that_of_all_members_in_whatever_order_they_came(
     publish(folder, predictions)
     empty = RunFolder(folder.path.with_name("later"))
     empty.create()
-    write_array(empty.path / "validation_y.npy", targets())
+    write_array(empty.path / "validation" / "0000.npy", targets())
     actor = start(empty)  # it knows of no member until it is told
     ray.get(actor.incumbent.remote())
     publish(empty, predictions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -101,9 +102,11 @@ def fit_and_disturb(classifier: TabularClassifier, table: Table, disturb: Callab
     return seconds
 
 
-def slow_classifier(slow: type[Network], folder: Path, *, n_trials: int = 3, **options: Any) -> TabularClassifier:
+def slow_classifier(
+    slow: type[Network], folder: Path, *, n_trials: int = 3, batch_size: int = 512, **options: Any
+) -> TabularClassifier:
     """Trials of a network that takes long enough to be caught in the middle."""
-    configs = [{"model": "slow", "network.slow.n_units": i, "batch_size": 512} for i in range(1, n_trials + 1)]
+    configs = [{"model": "slow", "network.slow.n_units": i, "batch_size": batch_size} for i in range(1, n_trials + 1)]
     return TabularClassifier(
         n_trials=n_trials,
         n_workers=1,
@@ -112,6 +115,19 @@ def slow_classifier(slow: type[Network], folder: Path, *, n_trials: int = 3, **o
         run_folder=folder,
         **options,
     )
+
+
+@pytest.mark.slow
+def test_a_trial_that_would_take_too_long_to_its_rung_is_stopped_and_what_it_published_counts(
+    ray_cluster: None, table: Table, slow: type[Network], tmp_path: Path
+) -> None:
+    classifier = slow_classifier(slow, tmp_path / "run", batch_size=64, time_limit=22).fit(*table)
+    changes = searched(records(tmp_path / "run"))
+    stopped = {trial_of(r) for r in changes if r["record"] == "change" and r["reason"].startswith("too slow: ")}
+    assert "0000" in stopped
+    board = classifier.leaderboard().set_index("trial")
+    assert math.isfinite(board.loc["0000", "loss"])
+    assert board.loc["0000", "budget"] < 9
 
 
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_rung(
@@ -343,7 +359,7 @@ def test_a_run_whose_driver_was_killed_is_gone_on_with(
     before = records(folder)
     last = {trial_of(r): r["status"] for r in before if r["record"] == "change"}
     finished = {trial for trial, status in last.items() if status in ("completed", "stopped", "failed")}
-    n_before = sum(r["record"] == "trial" for r in searched(before))
+    n_before = sum(r["record"] == "trial" and r["fold"] == 0 for r in searched(before))
     last_time = max(r["time"] for r in before if r["record"] == "result")
     points_before = len(records(folder, "curves.jsonl"))
 
@@ -356,7 +372,7 @@ def test_a_run_whose_driver_was_killed_is_gone_on_with(
     new = after[len(before) :]
     assert not {trial_of(r) for r in new} & finished  # finished trials are not run again
     assert not {p["trial"] for p in records(folder, "curves.jsonl")[points_before:]} & finished
-    suggested = [trial_of(r) for r in searched(after) if r["record"] == "trial"]
+    suggested = [trial_of(r) for r in searched(after) if r["record"] == "trial" and r["fold"] == 0]
     assert suggested == [f"{i:04d}" for i in range(len(suggested))]
     assert len(suggested) > n_before
     assert [r["time"] for r in new if r["record"] == "result"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from raytabdl.runtime.resume import rebuild, remaining
-from raytabdl.search.brackets import Budgets
+from raytabdl.search.brackets import Budgets, Race
 from raytabdl.search.samplers import BOHB, Observation
 from raytabdl.space import configuration_space
 
@@ -27,7 +27,7 @@ class Ear(BOHB):
 
 def test_the_race_that_is_rebuilt_stands_where_the_live_one_stood(search_run: Any) -> None:
     live = search_run.search.standing.race
-    rebuilt = rebuild(search_run.folder, Budgets(), 0, Ear(search_run)).race
+    rebuilt = rebuild(search_run.folder, Race(Budgets()), Ear(search_run)).race
     assert live.promotable() == rebuilt.promotable() == []
     assert rebuilt.rung_occupancy() == live.rung_occupancy()
     for trial in (f"{i:04d}" for i in range(16)):
@@ -37,7 +37,7 @@ def test_the_race_that_is_rebuilt_stands_where_the_live_one_stood(search_run: An
 
 def test_the_sampler_learns_again_what_it_had_learned(search_run: Any) -> None:
     sampler = Ear(search_run)
-    rebuild(search_run.folder, Budgets(), 0, sampler)
+    rebuild(search_run.folder, Race(Budgets()), sampler)
 
     def known(observations: list[Observation]) -> list[tuple[Any, ...]]:
         return [(sorted(o.config.items()), o.budget, o.loss) for o in observations]
@@ -50,7 +50,7 @@ def test_the_sampler_learns_again_what_it_had_learned(search_run: Any) -> None:
 
 def test_what_was_suggested_is_not_suggested_again(search_run: Any) -> None:
     sampler = Ear(search_run)
-    standing = rebuild(search_run.folder, Budgets(), 0, sampler)
+    standing = rebuild(search_run.folder, Race(Budgets()), sampler)
     assert len(standing.suggested) == 16
     assert remaining(search_run.portfolio, standing) == []
     assert not {frozenset(sampler.suggest().items()) for _ in range(20)} & {
@@ -70,7 +70,7 @@ def test_a_search_that_was_cut_has_its_running_trials_unfinished_and_its_paused_
     folder = RunFolder(tmp_path)
     for n_lines in range(len(text)):
         folder.trials.write_text("".join(text[:n_lines]) + text[n_lines][: len(text[n_lines]) // 2])
-        standing = rebuild(folder, Budgets(), 0, Ear(search_run))
+        standing = rebuild(folder, Race(Budgets()), Ear(search_run))
         last: dict[str, str] = {}
         for record in search_run.records[:n_lines]:
             if record["record"] == "trial":

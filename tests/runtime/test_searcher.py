@@ -15,7 +15,7 @@ from raytabdl.inputs import Target, TaskType
 from raytabdl.runtime.run import default_portfolio
 from raytabdl.runtime.searcher import PortfolioBOHB, Suggestion
 from raytabdl.runtime.trainable import Report
-from raytabdl.search.brackets import Budgets, Decision, Race
+from raytabdl.search.brackets import Budgets, Decision, Race, opening
 from raytabdl.search.portfolio import first_configurations
 from raytabdl.search.samplers import BOHB, Observation
 from raytabdl.space import Choices, configuration_space
@@ -281,3 +281,38 @@ def test_what_an_earlier_run_left_comes_first() -> None:
         race.report(name, 1, loss)
     assert race.promotable() == ["c"]
     assert searcher.suggest("tune-3") == left["c"].to_tune()
+
+
+def fold(trial_id: str) -> Suggestion:
+    return Suggestion(f"{trial_id}.1", portfolio()[0], "bag", 0, fold=1, train_to=9)
+
+
+def test_a_fold_that_is_due_goes_before_new_trials_and_its_configuration_is_promoted_no_more() -> None:
+    due: list[Suggestion] = []
+    conversation = Conversation(portfolio=portfolio()[:3], next_fold=lambda: due[0] if due else None)
+    for _ in range(3):
+        conversation.ask()
+    for name, loss in zip(("0000", "0001", "0002"), (0.1, 0.2, 0.3), strict=True):
+        conversation.race.report(name, 1, loss)
+    assert conversation.searcher.promotions() == ["0000"]
+    due.append(fold("0000"))
+    assert conversation.searcher.promotions() == []
+    answer = conversation.ask()
+    assert isinstance(answer, dict)
+    assert (answer["trial"], answer["fold"], answer["train_to"]) == ("0000.1", 1, 9)
+    due.clear()
+    assert "0000" not in conversation.searcher.promotions()
+
+
+def test_a_member_of_the_portfolio_is_promoted_before_folds_are_trained() -> None:
+    race = Race(Budgets(), opening=opening(3, Budgets(), first_rung=2))
+    searcher = PortfolioBOHB(Ear(), race, portfolio=portfolio()[:3], next_fold=lambda: fold("0001"))
+    for name, loss in zip(("0000", "0001", "0002"), (0.1, 0.2, 0.3), strict=True):
+        race.add(name)
+        race.report(name, 9, loss)
+    assert searcher.promotions() == ["0000"]
+    assert searcher.suggest("tune-0") is None
+    race.promote("0000")
+    answer = searcher.suggest("tune-1")
+    assert isinstance(answer, dict)
+    assert answer["trial"] == "0001.1"

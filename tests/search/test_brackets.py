@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raytabdl.search.brackets import Budgets, Decision, Occupancy, Race, Rung, decide, hyperband
+from raytabdl.search.brackets import Budgets, Decision, Occupancy, Race, Rung, decide, hyperband, opening
 
 BUDGETS = Budgets(eta=3, n_rungs=4)
 
@@ -254,6 +254,21 @@ def test_brackets_are_filled_one_after_another_and_cycle() -> None:
     indices = [race.add(str(i)) for i in range(6 + 4 + 27 + 1)]
     assert indices == [0] * 6 + [1] * 4 + [2] * 27 + [3]
     assert [race.milestone(str(i)) for i in (0, 6, 10, 37)] == [9, 27, 1, 3]
+
+
+def test_the_portfolio_has_a_bracket_of_its_own_before_the_others() -> None:
+    race = Race(BUDGETS, first_bracket=1, opening=opening(5, BUDGETS, first_rung=2))
+    indices = [race.add(str(i)) for i in range(5 + 12 + 1)]
+    assert indices == [0] * 5 + [1] * 12 + [2]
+    assert [race.milestone(str(i)) for i in (0, 5, 17)] == [9, 3, 9]
+    assert [race.is_in_opening(str(i)) for i in (4, 5)] == [True, False]
+
+
+def test_an_opening_at_the_last_rung_trains_all_to_the_end() -> None:
+    race = Race(BUDGETS, opening=opening(3, BUDGETS, first_rung=3))
+    for trial in "abc":
+        race.add(trial)
+    assert [judge(race, trial, loss) for trial, loss in zip("abc", [0.3, 0.1, 0.2], strict=True)] == [Decision.STOP] * 3
 
 
 def test_a_trial_can_return_to_its_bracket() -> None:

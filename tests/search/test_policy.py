@@ -45,6 +45,14 @@ def test_a_small_table_trains_for_long_and_starts_with_the_widest_bracket() -> N
     assert (p.network_epochs, p.first_bracket, p.rows_per_epoch) == (108, 0, 400)
 
 
+def test_the_portfolio_is_trained_to_the_end_where_there_is_time_for_networks_and_boosters() -> None:
+    small = plan(n_rows=500, n_columns=10, n_classes=2, seconds=300, n_workers=2)
+    many_classes = plan(n_rows=1_000, n_columns=600, n_classes=26, seconds=300, n_workers=2)
+    assert small.budgets.rungs[small.portfolio_rung] == 27
+    assert many_classes.budgets.rungs[many_classes.portfolio_rung] == 9
+    assert small.most_trial_seconds == 150
+
+
 def test_a_large_table_in_little_time_trains_on_a_part_and_skips_the_low_rungs() -> None:
     p = plan(n_rows=1_000_000, n_columns=100, n_classes=2, seconds=20, n_workers=2)
     assert p.network_epochs == NETWORK.least

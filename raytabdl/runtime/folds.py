@@ -1,0 +1,101 @@
+"""The trials that train the ensemble's configurations on the other folds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from raytabdl.clock import Clock
+from raytabdl.ensemble import Ensemble, fold_of, fold_trial, trial_of
+from raytabdl.history import History, Status
+from raytabdl.runtime.recorder import Recorder
+from raytabdl.runtime.searcher import Suggestion, trial_seed
+from raytabdl.search.bags import Bag, next_fold
+from raytabdl.space import ROOT
+
+ORIGIN = "bag"
+QUICK = "quick"
+PORTFOLIO = "portfolio"
+BASELINE = "dummy"
+
+
+N_BEST = 10
+"""How many configurations beside those of the ensemble are trained on the other folds."""
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Suggests the next fold of a configuration; ``ensemble`` is that of fold 0.
+
+    It begins when the portfolio is through, or else at ``begin_s`` of the run. Until all of the portfolio was tried, no
+    bag is begun that cannot be completed: another family may be worth more.
+    """
+
+    history: History
+    n_folds: int
+    n_portfolio: int
+    n_workers: int
+    clock: Clock
+    begin_s: float
+    end_s: float
+    run_seed: int
+    max_budget: int
+    ensemble: Callable[[], Ensemble | None]
+
+    def next(self) -> Suggestion | None:
+        """The next trial on another fold, or None while it is too early, too late, or nothing is left to train."""
+        elapsed = self.clock.elapsed()
+        members = [trial.id for trial in self.history.trials.values() if trial.origin == PORTFOLIO]
+        is_tried = len(members) >= self.n_portfolio
+        is_through = is_tried and not any(self.history.statuses[name] is Status.RUNNING for name in members)
+        if not (is_through or self.begin_s <= elapsed) or elapsed >= self.end_s:
+            return None
+        if (ensemble := self.ensemble()) is None:
+            return None
+        left_s = self.end_s - elapsed
+        chosen = next_fold(self._bags(ensemble), self.n_folds, left_s, self.n_workers, whole_only=not is_tried)
+        if chosen is None:
+            return None
+        trial_id, fold = chosen
+        trial, name = self.history.trials[trial_id], fold_trial(trial_id, fold)
+        # A quick model counts its budget by another horizon: it may go on to the end, and keeps its best point.
+        is_quick = trial.origin == QUICK
+        train_to = self.max_budget if is_quick else self.history.last_results()[trial_id].budget
+        return Suggestion(name, trial.config, ORIGIN, trial_seed(self.run_seed, name), fold, train_to)
+
+    def restart(self, recorder: Recorder) -> None:
+        """Ends what an earlier run left unfinished: a fold begins anew."""
+        for name, status in list(self.history.statuses.items()):
+            if status is Status.RUNNING and fold_of(name) > 0:
+                recorder.changed(name, Status.STOPPED, "the run was interrupted")
+
+    def _bags(self, ensemble: Ensemble) -> list[Bag]:
+        """Those of the ensemble, then the best of each family, then the best of all, but none that trains now."""
+        begun: dict[str, set[int]] = {}
+        for name, status in self.history.statuses.items():
+            if status is not Status.STOPPED or fold_of(name) == 0:  # on a fold that was cut short a trial begins anew
+                begun.setdefault(trial_of(name), set()).add(fold_of(name))
+        spent: dict[str, float] = {}
+        for result in self.history.results:
+            spent[result.trial_id] = spent.get(result.trial_id, 0.0) + result.seconds.total
+        return [
+            Bag(trial_id, weight, spent[trial_id], frozenset(begun[trial_id]))
+            for trial_id, weight in self._wanted(ensemble).items()
+            if self.history.statuses[trial_id] in (Status.PAUSED, Status.STOPPED, Status.COMPLETED)
+        ]
+
+    def _wanted(self, ensemble: Ensemble) -> dict[str, float]:
+        """The trials worth a bag with what puts them in order: above 0 a weight in the ensemble, below it a rank."""
+        losses: dict[str, float] = {}
+        for result in self.history.on_first_fold():
+            losses[result.trial_id] = min(result.loss, losses.get(result.trial_id, math.inf))
+        models = {trial_id: self.history.trials[trial_id].config[ROOT] for trial_id in losses}
+        ranked = [t for t in sorted(losses, key=losses.__getitem__) if models[t] != BASELINE]
+        best_of_model = list({models[t]: t for t in reversed(ranked)}.values())
+        in_order = [*sorted(best_of_model, key=ranked.index), *ranked][: N_BEST + len(best_of_model)]
+        wanted = {trial_id: -float(rank) for rank, trial_id in reversed(list(enumerate(in_order)))}
+        for member, weight in ensemble.weights.items():
+            if models.get(trial_of(member), BASELINE) != BASELINE:
+                wanted[trial_of(member)] = weight
+        return wanted

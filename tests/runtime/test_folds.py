@@ -1,0 +1,133 @@
+"""The ensemble's configurations on the other folds: which are suggested, and what a real search does with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from raytabdl import TabularClassifier, TabularRegressor, datasets
+from raytabdl.classic.lightgbm import LightGBM
+from raytabdl.clock import Clock
+from raytabdl.ensemble import Ensemble, fold_of, trial_of
+from raytabdl.history import Change, History, Result, Seconds, Status, Trial
+from raytabdl.networks.mlp import ShapedMLP
+from raytabdl.pipeline import load_model
+from raytabdl.quick import with_quick
+from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.folds import Folds
+from raytabdl.runtime.recorder import Recorder
+from raytabdl.space import Choices
+
+
+def history_of(statuses: dict[str, Status], seconds: float = 2.0) -> History:
+    history = History()
+    for name, status in statuses.items():
+        origin = "quick" if name.startswith("quick") else "portfolio"
+        history.append(Trial(name, {"model": "mlp"}, origin, 0, 0, fold_of(name)))
+        if fold_of(name) == 0:
+            history.append(Result(name, 9, 1.0, 1.0, {}, Seconds(seconds), 1.0, f"{name}@9"))
+        history.append(Change(name, status, 1.0))
+    return history
+
+
+def folds_of(history: History, weights: dict[str, float], *, elapsed: float = 60.0, n_portfolio: int = 9) -> Folds:
+    clock = Clock.start(100.0, spent_s=elapsed)
+    return Folds(history, 3, n_portfolio, 2, clock, 50.0, 100.0, 0, 27, lambda: Ensemble(weights, 1.0))
+
+
+def test_nothing_is_due_while_the_search_is_young_or_over_or_has_no_ensemble() -> None:
+    history = history_of({"0000": Status.COMPLETED})
+    assert folds_of(history, {"0000@9": 1.0}, elapsed=49).next() is None
+    assert folds_of(history, {"0000@9": 1.0}, elapsed=100).next() is None
+    young = folds_of(history, {"0000@9": 1.0})
+    assert replace(young, ensemble=lambda: None).next() is None
+    due = folds_of(history, {"0000@9": 1.0}).next()
+    assert due is not None
+    assert (due.trial_id, due.origin, due.fold, due.train_to) == ("0000.1", "bag", 1, 9)
+
+
+def test_trials_that_train_and_the_dummy_are_left_alone() -> None:
+    history = history_of({"0000": Status.RUNNING, "quick-dummy": Status.COMPLETED, "0001": Status.PAUSED})
+    history.trials["quick-dummy"].config["model"] = "dummy"
+    due = folds_of(history, {"0000@9": 0.5, "quick-dummy@9": 0.3, "0001@9": 0.2}).next()
+    assert due is not None
+    assert due.trial_id == "0001.1"
+
+
+def test_a_quick_model_is_trained_to_the_end_on_the_other_folds() -> None:
+    due = folds_of(history_of({"quick-linear": Status.COMPLETED}), {"quick-linear@9": 1.0}).next()
+    assert due is not None
+    assert (due.trial_id, due.train_to) == ("quick-linear.1", 27)
+
+
+def test_a_fold_that_failed_is_not_tried_again_and_one_that_was_cut_short_is() -> None:
+    history = history_of({"0000": Status.COMPLETED, "0000.1": Status.FAILED, "0000.2": Status.RUNNING})
+    folds = folds_of(history, {"0000@9": 1.0})
+    assert folds.next() is None
+    folds.restart(Recorder(RunFolder, history, folds.clock))  # type: ignore[arg-type]  # the folder is not touched
+    due = folds.next()
+    assert due is not None
+    assert due.trial_id == "0000.2"
+
+
+def test_until_the_portfolio_was_tried_no_bag_is_begun_that_cannot_be_completed() -> None:
+    history = history_of({"0000": Status.COMPLETED}, seconds=20.0)  # two more folds by two workers take 23 s
+    weights = {"0000@9": 1.0}
+    assert folds_of(history, weights, elapsed=76).next() is not None
+    assert folds_of(history, weights, elapsed=78).next() is None
+    assert folds_of(history_of({"0000": Status.COMPLETED, "0000.1": Status.RUNNING}, 11.0), weights, elapsed=78).next()
+
+
+def test_the_folds_begin_early_where_the_portfolio_is_through() -> None:
+    weights = {"0000@9": 1.0}
+    through = history_of({"0000": Status.COMPLETED, "0001": Status.PAUSED})
+    assert folds_of(through, weights, elapsed=10, n_portfolio=2).next() is not None
+    assert folds_of(through, weights, elapsed=10, n_portfolio=3).next() is None
+    busy = history_of({"0000": Status.COMPLETED, "0001": Status.RUNNING})
+    assert folds_of(busy, weights, elapsed=10, n_portfolio=2).next() is None
+
+
+@pytest.fixture(scope="module", params=["multiclass", "regression"])
+def fitted(request, ray_cluster, tmp_path_factory):
+    """A fit with time for the folds, its rows and its target."""
+    name, cls = {"multiclass": ("car", TabularClassifier), "regression": ("airfoil_self_noise", TabularRegressor)}[
+        request.param
+    ]
+    X, y = datasets.load(name)
+    X, y = X.iloc[::5], y.iloc[::5]
+    choices = Choices(networks=(ShapedMLP,), classic=(LightGBM,))
+    folder = tmp_path_factory.mktemp("folds") / "run"
+    return cls(30, choices=choices, run_folder=folder, progress=False).fit(X, y), X, y
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_each_fold_of_a_bag_is_a_model_of_its_own_that_has_not_seen_the_rows_it_is_validated_on(fitted):
+    model, X, _ = fitted
+    folder = model.folder_
+    members = [member for member in folder.members() if fold_of(member) > 0]
+    assert members
+    task = folder.read_task(model.predictor_.target)
+    for member in members:
+        rows = task.split(fold_of(member))[1]
+        again = load_model(folder.model(member), with_quick(Choices())).predict(task.inputs.take(rows))
+        np.testing.assert_allclose(folder.read_predictions(member), again, atol=1e-5, rtol=1e-4)
+    assert len(model.predict(X)) == len(X)
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_bag_has_one_row_in_the_leaderboard_and_its_weight_is_spread_over_its_folds(fitted):
+    model, *_ = fitted
+    weights = model.folder_.read_ensemble().weights
+    of_trial = {}
+    for member, weight in weights.items():
+        of_trial.setdefault(trial_of(member), {})[fold_of(member)] = weight
+    assert any(set(folds) == set(range(5)) for folds in of_trial.values())
+    assert all(weight == pytest.approx(folds[0]) for folds in of_trial.values() for weight in folds.values())
+    board = model.leaderboard().set_index("trial")
+    assert board.loc[list(of_trial), "folds"].to_dict() == {trial: len(folds) for trial, folds in of_trial.items()}
+    assert board["weight"].sum() == pytest.approx(1)
+    assert not board.index.str.contains(".", regex=False).any()

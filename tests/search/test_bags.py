@@ -1,0 +1,41 @@
+from raytabdl.search.bags import Bag, next_fold
+
+
+def bag(trial_id, worth, *folds, seconds=1.0):
+    return Bag(trial_id, worth, seconds, frozenset({0, *folds}))
+
+
+def next_of(bags, n_folds, remaining_s, n_workers=2, *, whole_only=False):
+    return next_fold(bags, n_folds, remaining_s, n_workers, whole_only=whole_only)
+
+
+def test_what_is_worth_most_a_second_is_completed_first():
+    bags = [bag("light", 0.2), bag("heavy", 0.8, 1, 2)]
+    assert next_of(bags, 5, 100) == ("heavy", 3)
+    assert next_of([bags[0], bag("heavy", 0.8, 1, 2, 3, 4)], 5, 100) == ("light", 1)
+
+
+def test_the_order_of_what_is_worth_nothing_is_kept_whatever_it_costs():
+    bags = [bag("second", -2.0, seconds=0.1), bag("first", -1.0, seconds=9.0), bag("member", 0.01, seconds=9.0)]
+    assert next_of(bags, 2, 100) == ("member", 1)
+    assert next_of(bags[:2], 2, 100) == ("first", 1)
+
+
+def test_what_cannot_end_in_time_is_not_begun():
+    bags = [bag("slow", 0.8, seconds=10.0), bag("fast", 0.01, seconds=1.0)]
+    assert next_of(bags, 5, 20) == ("slow", 1)
+    assert next_of(bags, 5, 10) == ("fast", 1)
+    assert next_of(bags, 5, 1) is None
+
+
+def test_nothing_is_left_once_all_folds_were_begun():
+    assert next_of([bag("a", 1.0, 1, 2)], 3, 100) is None
+    assert next_of([], 3, 100) is None
+
+
+def test_a_bag_that_cannot_be_completed_is_not_begun_where_only_whole_ones_are_wanted():
+    bags = [bag("a", 1.0, seconds=10.0)]
+    assert next_of(bags, 5, 20) == ("a", 1)
+    assert next_of(bags, 5, 20, whole_only=True) is None  # 4 folds by 2 workers take 20 s and the margin
+    assert next_of(bags, 5, 24, whole_only=True) == ("a", 1)
+    assert next_of([bag("a", 1.0, 1, 2, 3, seconds=10.0)], 5, 12, whole_only=True) == ("a", 4)
