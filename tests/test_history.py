@@ -84,7 +84,9 @@ def test_the_last_result_of_a_trial_is_that_of_the_largest_budget():
 
 
 def test_the_incumbent_is_the_lowest_finite_loss_and_the_trajectory_how_it_was_reached():
-    history = written(None, [result("a", 1, math.nan), *RECORDS, result("b", 1, -math.inf)])
+    lost = [result("0000", 1, math.nan), result("0001", 1, -math.inf)]
+    on_another_fold = [Trial("0000.1", {"model": "mlp"}, "bag", -1, 7, fold=1), result("0000.1", 1, 0.1)]
+    history = written(None, [*RECORDS, *lost, *on_another_fold])
     assert history.incumbent() == RECORDS[4]
     assert history.trajectory() == [(1.0, 0.5), (3.0, 0.3)]
     assert History().incumbent() is None

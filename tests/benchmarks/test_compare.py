@@ -22,9 +22,9 @@ import sys
 from benchmarks.compare.cells import Key, Limits, run_cell
 from benchmarks.compare.systems import System
 from benchmarks.compare.tables import load
-table, adapter, option, value = sys.argv[1:]
+table, adapter, option, value, grace_s = sys.argv[1:]
 system = System("a system", adapter, (), None, {option: value})
-print(run_cell(Key("a system", table, 0, 1.0), system, load(table), Limits(1.0, 1.0, 60.0)).to_json())
+print(run_cell(Key("a system", table, 0, 1.0), system, load(table), Limits(1.0, float(grace_s))).to_json())
 """
 
 
@@ -41,12 +41,12 @@ def data(tmp_path_factory):
     return folder
 
 
-def run(data, table, adapter, option, value, **environment):
-    """The record of a cell, run in a process of its own: it kills all its children at the end."""
+def run(data, table, adapter, option, value, *, grace_s=60.0):
+    """The record of a cell of 1 second, run in a process of its own: it kills all its children at the end."""
     done = subprocess.run(
-        [sys.executable, "-c", ONE_CELL, table, adapter, option, value],
+        [sys.executable, "-c", ONE_CELL, table, adapter, option, value, str(grace_s)],
         cwd=ROOT,
-        env={**os.environ, "RAYTABDL_DATA": str(data), "TMPDIR": str(data), **environment},
+        env={**os.environ, "RAYTABDL_DATA": str(data), "TMPDIR": str(data)},
         capture_output=True,
         text=True,
         check=True,
@@ -71,7 +71,7 @@ def test_a_system_that_goes_wrong_has_no_score_and_a_reason(data, table, fault, 
 
 def test_a_system_that_hangs_is_killed_with_all_that_it_started(data):
     began = time.monotonic()
-    record = run(data, "car", "faulty.py", "fault", "hang", PYTHONUNBUFFERED="1")
+    record = run(data, "car", "faulty.py", "fault", "hang", grace_s=1.0)
     assert record["error"] == "killed, 2 s after its fit began"
     assert time.monotonic() - began < 60
     assert record["scores"] == {}

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,7 +29,15 @@ def test_the_first_signal_is_noted_and_the_second_is_the_users_again(number: sig
     assert handlers() == before
 
 
-def test_the_second_ctrl_c_is_a_keyboard_interrupt() -> None:
+@pytest.fixture
+def python_handler() -> Iterator[None]:
+    """Python's own handler of Ctrl-C, which is not there where a shell runs the tests in the background."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
+
+
+def test_the_second_ctrl_c_is_a_keyboard_interrupt(python_handler: None) -> None:
     with Interrupt() as interrupt:
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.01)
