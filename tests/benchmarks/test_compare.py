@@ -79,6 +79,28 @@ def test_a_system_that_hangs_is_killed_with_all_that_it_started(data):
     assert not any("import time; time.sleep(3600)" in command for command in commands)
 
 
+ORPHANS = """
+import json, os, signal, sys
+from dataclasses import asdict
+from pathlib import Path
+from benchmarks.compare.watch import run
+child = "import time; end = time.process_time() + 2\\nwhile time.process_time() < end: pass"
+parent = "import signal, subprocess, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+parent += f"subprocess.run([sys.executable, '-c', {child!r}])"
+folder = Path(sys.argv[1])
+usage = run([sys.executable, "-c", parent], dict(os.environ), folder / "out", lambda: float("inf"), folder)
+print(json.dumps(asdict(usage)))
+"""
+
+
+def test_the_time_of_processes_that_nobody_waits_for_is_counted(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", ORPHANS, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    usage = json.loads(done.stdout)
+    assert 1.4 < usage["cpu_seconds"] < 4
+
+
 def test_what_are_no_probabilities_has_no_score(data):
     assert "sum to 8 to 8, not 1" in run(data, "car", "faulty.py", "fault", "unscaled")["error"]
 
