@@ -21,7 +21,10 @@ BASELINE = "dummy"
 
 
 N_BEST = 10
-"""How many configurations beside those of the ensemble are trained on the other folds."""
+"""How many configurations are trained on the other folds beside those of the ensemble and the best of each family."""
+
+MAX_BEHIND = 0.1
+"""By how much more than the best rung loss, relatively, theirs may be."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,16 @@ class Folds:
         ]
 
     def _wanted(self, ensemble: Ensemble) -> dict[str, float]:
-        """The trials worth a bag with what puts them in order: above 0 a weight in the ensemble, below it a rank."""
+        """The trials worth a bag with what puts them in order: above 0 a weight in the ensemble, below it a rank.
+
+        Ranked by rung losses: some metrics of few rows hardly tell two models apart.
+        """
         losses: dict[str, float] = {}
         for result in self.history.on_first_fold():
-            losses[result.trial_id] = min(result.loss, losses.get(result.trial_id, math.inf))
+            losses[result.trial_id] = min(result.rung_loss, losses.get(result.trial_id, math.inf))
         models = {trial_id: self.history.trials[trial_id].config[ROOT] for trial_id in losses}
-        ranked = [t for t in sorted(losses, key=losses.__getitem__) if models[t] != BASELINE]
+        enough = (1 + MAX_BEHIND) * min(losses.values(), default=math.inf)
+        ranked = [t for t in sorted(losses, key=losses.__getitem__) if models[t] != BASELINE and losses[t] <= enough]
         best_of_model = list({models[t]: t for t in reversed(ranked)}.values())
         in_order = [*sorted(best_of_model, key=ranked.index), *ranked][: N_BEST + len(best_of_model)]
         wanted = {trial_id: -float(rank) for rank, trial_id in reversed(list(enumerate(in_order)))}
