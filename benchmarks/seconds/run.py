@@ -45,6 +45,11 @@ def _run(script: str, *arguments: str) -> dict[str, float]:
     return json.loads(printed.strip().splitlines()[-1])
 
 
+def _is_of_driver(trial: str) -> bool:
+    """Whether a model was trained in the driver; the other folds of a quick model are trained by workers."""
+    return trial.startswith("quick-") and "." not in trial
+
+
 def _account(run_folder: Path, fit: dict[str, float], seconds: float) -> dict[str, float]:
     """Worker seconds and driver seconds of a fit, from its run folder."""
     phases = {}
@@ -57,15 +62,20 @@ def _account(run_folder: Path, fit: dict[str, float], seconds: float) -> dict[st
         record = json.loads(line)
         if record["record"] != "result":
             continue
-        if record["trial_id"].startswith("quick-"):
+        if _is_of_driver(record["trial_id"]):
             quick += sum(record["seconds"].values())
             if record["trial_id"] == "quick-dummy":
                 dummy = record["loss"]
             elif first_better is None and record["loss"] < dummy:
                 first_better = record["time"]
         else:
-            for name, value in record["seconds"].items():
-                spent[name] += value
+            for name in ("checkpoint", "setup"):
+                spent[name] += record["seconds"][name]
+    for line in (run_folder / "curves.jsonl").read_text().splitlines():  # also of trials that the end cut short
+        point = json.loads(line)
+        if not _is_of_driver(point["trial"]):
+            spent["training"] += point["training_s"]
+            spent["evaluation"] += point["evaluation_s"]
     n_workers = os.cpu_count() or 1
     first_step = phases["first step"][0]
     end_of_training = phases["training over"][0]
