@@ -24,7 +24,7 @@ N_BEST = 10
 """How many configurations are trained on the other folds beside those of the ensemble and the best of each family."""
 
 MAX_BEHIND = 0.1
-"""By how much more than the best rung loss, relatively, theirs may be."""
+"""By how much more than the best rung loss, relatively, theirs may be; other families are worth it in any case."""
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,11 @@ class Folds:
         for result in self.history.on_first_fold():
             losses[result.trial_id] = min(result.rung_loss, losses.get(result.trial_id, math.inf))
         models = {trial_id: self.history.trials[trial_id].config[ROOT] for trial_id in losses}
-        enough = (1 + MAX_BEHIND) * min(losses.values(), default=math.inf)
-        ranked = [t for t in sorted(losses, key=losses.__getitem__) if models[t] != BASELINE and losses[t] <= enough]
+        ranked = [t for t in sorted(losses, key=losses.__getitem__) if models[t] != BASELINE]
         best_of_model = list({models[t]: t for t in reversed(ranked)}.values())
-        in_order = [*sorted(best_of_model, key=ranked.index), *ranked][: N_BEST + len(best_of_model)]
+        enough = (1 + MAX_BEHIND) * min(losses.values(), default=math.inf)
+        near = [t for t in ranked if losses[t] <= enough]
+        in_order = [*sorted(best_of_model, key=ranked.index), *near][: N_BEST + len(best_of_model)]
         wanted = {trial_id: -float(rank) for rank, trial_id in reversed(list(enumerate(in_order)))}
         for member, weight in ensemble.weights.items():
             if models.get(trial_of(member), BASELINE) != BASELINE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +43,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         self._most_trial_seconds = most_trial_seconds
         self._trials: dict[str, TuneTrial] = {}
         self._seconds: dict[str, float] = {}  # spent by each trial since it was last judged
-        self._judged_at: dict[str, int] = {}  # the budget of its last promotion
+        self._n_points: dict[str, int] = {}  # of each trial's curve
         self._controller: Any = None
 
     def running(self) -> list[TuneTrial]:
@@ -77,6 +78,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         if trial.config["fold"] > 0:
             return self._on_fold_result(name, report)
         seconds = self._seconds.pop(name, 0.0) + report.seconds.total
+        self._n_points[name] = self._n_points.get(name, 0) + len(report.points)
         if report.failure:
             self._race.fail(name)
             self._recorder.changed(name, Status.FAILED, report.failure)
@@ -109,9 +111,12 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
     def _go_on(self, trial: TuneTrial, result: dict[str, Any], seconds: float) -> str:
         """Between two rungs a trial goes on, unless it is so slow that others are worth more."""
         name, report = trial.config["trial"], result["report"]
-        done = report.budget - self._judged_at.get(name, 0)
-        expected = seconds * (self._race.milestone(name) - self._judged_at.get(name, 0)) / max(done, 1)
-        if done < 1 or expected <= self._most_trial_seconds:
+        if self._n_points[name] == len(report.points) or not report.points or report.budget < 1:
+            return str(TrialScheduler.CONTINUE)  # the first steps of a worker take what they take once
+        a_point = statistics.median(point.training_s + point.evaluation_s for point in report.points)
+        to_do = self._n_points[name] * (self._race.milestone(name) - report.budget) / report.budget
+        expected = seconds + a_point * to_do
+        if expected <= self._most_trial_seconds:
             return str(TrialScheduler.CONTINUE)
         reason = f"too slow: {expected:.0f} s to budget {self._race.milestone(name)}"
         self._race.stop(name)
@@ -171,7 +176,6 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
     def _promote(self, name: str) -> None:
         budget = self._race.milestone(name)
         self._race.promote(name)
-        self._judged_at[name] = budget
         self._recorder.changed(name, Status.RUNNING, f"promoted from budget {budget}")
 
     def _end(self, name: str) -> None:

@@ -74,7 +74,13 @@ def test_a_fold_that_failed_is_not_tried_again_and_one_that_was_cut_short_is() -
 
 def test_after_the_ensemble_come_the_best_of_a_family_and_nothing_that_is_far_behind() -> None:
     history = History()
-    rung_losses = {"0000": ("mlp", 1.0), "0001": ("mlp", 1.02), "0002": ("lightgbm", 1.05), "0003": ("catboost", 1.2)}
+    rung_losses = {
+        "0000": ("mlp", 1.0),
+        "0001": ("mlp", 1.02),
+        "0002": ("lightgbm", 1.05),
+        "0003": ("catboost", 1.2),
+        "0004": ("mlp", 1.2),
+    }
     for name, (model, loss) in rung_losses.items():
         history.append(Trial(name, {"model": model}, "portfolio", 0, 0))
         history.append(Result(name, 9, loss, 1.0, {}, Seconds(1.0), 1.0, f"{name}@9"))
@@ -84,7 +90,7 @@ def test_after_the_ensemble_come_the_best_of_a_family_and_nothing_that_is_far_be
     while (due := folds.next()) is not None:
         begun.append(due.trial_id)
         history.append(Trial(due.trial_id, due.config, "bag", -1, 0, due.fold))
-    assert begun == ["0000.1", "0000.2", "0002.1", "0002.2", "0001.1", "0001.2"]
+    assert begun == [f"{trial}.{fold}" for trial in ("0000", "0002", "0003", "0001") for fold in (1, 2)]
 
 
 def test_until_the_portfolio_was_tried_no_bag_is_begun_that_cannot_be_completed() -> None:
