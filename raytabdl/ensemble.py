@@ -27,6 +27,13 @@ class Ensemble:
         """The weighted mean of the members' predictions."""
         return np.asarray(sum(weight * predictions[member] for member, weight in self.weights.items()))
 
+    def trial_weights(self) -> dict[str, float]:
+        """The weight of each trial, over all folds that it was trained on."""
+        weights: dict[str, float] = {}
+        for member, weight in self.weights.items():
+            weights[trial_of(member)] = weights.get(trial_of(member), 0.0) + weight
+        return weights
+
 
 def select(predictions: Mapping[str, Array], y: Array, metric: Metric, *, size: int = 25) -> Ensemble:
     """The members, picked one by one with replacement, whose mean has the lowest loss; the best prefix is kept.
@@ -103,15 +110,17 @@ class EnsembleBuilder:
         return select({m: self.predictions[m] for m in candidates}, self.y, self.metric, size=self.size)
 
     def ensemble(self) -> Ensemble | None:
-        """The ensemble of what is there, or None where there is nothing.
+        """The ensemble of what is there, or None where there is nothing."""
+        holdout = self.holdout()
+        return None if holdout is None else self.with_bags(holdout)
+
+    def with_bags(self, holdout: Ensemble) -> Ensemble:
+        """The ensemble of what is there, where fold 0 alone selects ``holdout``.
 
         Selected on all rows among the bags, where these are as good on fold 0 as all candidates within what the rows of
         fold 0 can tell: the models of the folds and the further rows are worth more than that. Else selected on
         fold 0. Either way a trial is represented by its models of all folds that there are.
         """
-        holdout = self.holdout()
-        if holdout is None:
-            return None
         folds = {member: self._folds(member) for member in self.candidates()}
         bags = {member: own for member, own in folds.items() if len(own) == 1 + len(self.other_folds)}
         if self.other_folds and bags and self._are_as_good(list(bags)):
@@ -213,9 +222,7 @@ def _log_losses(truth: NDArray[Any]) -> Losses:
 
 def leaderboard(builder: EnsembleBuilder, ensemble: Ensemble | None) -> Sequence[tuple[str, float, float]]:
     """(member, loss, weight) of the best member of each trial, best first."""
-    weights: dict[str, float] = {}
-    for member, weight in (ensemble.weights if ensemble else {}).items():
-        weights[trial_of(member)] = weights.get(trial_of(member), 0.0) + weight
+    weights = ensemble.trial_weights() if ensemble else {}
     on_first = [member for member in (ensemble.weights if ensemble else ()) if fold_of(member) == 0]
     rows = {member: builder.losses[member] for member in (*builder.candidates(), *on_first)}
     return [(m, loss, weights.get(trial_of(m), 0.0)) for m, loss in sorted(rows.items(), key=lambda item: item[1])]

@@ -20,9 +20,7 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
     status. The name of the metric is in ``attrs["metric"]``.
     """
     history = folder.history()
-    weights: dict[str, float] = {}
-    for member, weight in _ensemble(folder).weights.items():
-        weights[trial_of(member)] = weights.get(trial_of(member), 0.0) + weight
+    weights = _ensemble(folder).trial_weights()
     spent: dict[str, float] = {}
     folds: dict[str, set[int]] = {}
     best: dict[str, int] = {}

@@ -85,9 +85,11 @@ class EnsembleActor:
             builder = replace(
                 self._builder, predictions=dict(self._builder.predictions), losses=dict(self._builder.losses)
             )
-            ensemble = await asyncio.to_thread(builder.ensemble)
             self._holdout = await asyncio.to_thread(builder.holdout)
-            if ensemble is not None and ensemble != self._ensemble:
+            if self._holdout is None:
+                continue
+            ensemble = await asyncio.to_thread(builder.with_bags, self._holdout)
+            if ensemble != self._ensemble:
                 self._ensemble = ensemble
                 seconds = time.time() - self._began_at
                 self._trajectory.append((seconds, ensemble))
