@@ -10,9 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from raytabdl.inputs import Array, Inputs, Target
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ConfigValue = bool | int | float | str
 Config = Mapping[str, ConfigValue]
@@ -100,13 +103,38 @@ class Component:
     space: ClassVar[Space] = {}
 
 
+@dataclass(frozen=True)
+class Factors:
+    """What the learning rate and the weight decay are multiplied by for a parameter; the decay also by the former."""
+
+    lr: float = 1.0
+    weight_decay: float = 1.0
+
+
 class Network(Component):
     """A torch module from encoded rows to outputs; also a ``torch.nn.Module``.
 
     ``cls(d_num, cardinalities, d_out, **config)`` builds it; ``forward(x_num, x_cat)`` maps float32 of shape
-    (batch, d_num) without NaN and int64 of shape (batch, d_cat) to (batch, d_out): logits, or the
-    standardised target.
+    (batch, d_num) without NaN and int64 of shape (batch, d_cat) to (batch, d_out): logits, or the standardised target.
+    (batch, k, d_out) are k predictions, each trained by its own loss and averaged in the end.
+
+    A module in it with a method ``set_progress`` is told the share of the horizon before each step.
     """
+
+    training_space: ClassVar[Space] = {}
+    """Its own ranges, in the place of those that networks share: ``optimizer.adamw.lr``, ``scaler``, ``batch_size``."""
+
+    max_epochs: ClassVar[int] = 108
+    """More than these are not trained, whatever the time."""
+
+    max_gradient_norm: ClassVar[float] = 1.0
+
+    def factors(self) -> Mapping[str, Factors]:
+        """How the optimizer treats parameters, by name; for others matrices decay, and vectors do not."""
+        return {}
+
+    def initialise(self, x_num: Tensor, x_cat: Tensor) -> None:
+        """Sets weights that depend on the training rows, before the first step."""
 
 
 class Classic(Component):

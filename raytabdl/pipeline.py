@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from raytabdl.calibration import rung_loss, scale
-from raytabdl.component import Config, Horizon
+from raytabdl.component import Config, Horizon, Network
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.preprocessing.imputation import MissingIndicator
@@ -195,7 +195,9 @@ class NetworkPipeline(Pipeline):
 
     def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
         super().__init__(config, choices, target, horizon, seed)
-        self.scaler = named(choices.scalers, config["scaler"])()
+        self._cls = named(choices.networks, config[ROOT])
+        self._settings = arguments(config, f"network.{self._cls.name}")
+        self.scaler = named(choices.scalers, self._settings["scaler"])()
         self.indicator = MissingIndicator()
         self.standard = Standard()
         self.network: nn.Module | None = None
@@ -273,27 +275,27 @@ class NetworkPipeline(Pipeline):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self.network = self._new_network(x_num.shape[1], X.cardinalities).to(_device())
-        optimizer = named(self.choices.optimizers, self.config["optimizer"])
-        schedule = named(self.choices.schedules, self.config["schedule"])
+            if isinstance(self.network, Network):
+                self.network.initialise(x_num, x_cat)
+        optimizer = named(self.choices.optimizers, self._settings["optimizer"])
+        schedule = named(self.choices.schedules, self._settings["schedule"])
         return Training(
             self.network,
             TrainingData(x_num, x_cat, y_tensor.to(_device())),
-            optimizer=optimizer(**arguments(self.config, f"optimizer.{optimizer.name}")).build(
-                self.network.parameters()
-            ),
-            schedule=schedule(**arguments(self.config, f"schedule.{schedule.name}")),
+            optimizer=optimizer(**arguments(self._settings, f"optimizer.{optimizer.name}")),
+            schedule=schedule(**arguments(self._settings, f"schedule.{schedule.name}")),
             loss=classification_loss if self.target.task_type.is_classification else regression_loss,
-            batch_size=int(self.config["batch_size"]),
-            n_epochs=self.horizon.epochs,
+            batch_size=int(self._settings["batch_size"]),
+            n_epochs=min(self.horizon.epochs, self._cls.max_epochs),
             rows_per_epoch=max(2, min(self.horizon.rows_per_epoch, len(y))),
             seed=self.seed,
         )
 
     def _new_network(self, d_num: int, cardinalities: tuple[int, ...]) -> nn.Module:
         self._d_num, self._cardinalities = d_num, cardinalities
-        cls = named(self.choices.networks, self.config[ROOT])
-        build: Callable[..., object] = cls  # the constructor is torch's to mypy
-        network = build(d_num, cardinalities, self.target.d_out, **arguments(self.config, f"network.{cls.name}"))
+        build: Callable[..., object] = self._cls  # the constructor is torch's to mypy
+        own = {key: value for key, value in self._settings.items() if key in self._cls.space}
+        network = build(d_num, cardinalities, self.target.d_out, **own)
         assert isinstance(network, nn.Module)
         return network
 
@@ -308,9 +310,9 @@ class NetworkPipeline(Pipeline):
     def _predictions(self, network: nn.Module, tensors: tuple[Tensor, Tensor]) -> Array:
         outputs = predict(network, *tensors)
         if self.target.task_type.is_classification:
-            probabilities: Array = outputs.softmax(dim=1).cpu().numpy()
-            return probabilities
-        return self.standard.value(outputs[:, 0].cpu().numpy())
+            probabilities = outputs.softmax(dim=-1)
+            return (probabilities.mean(dim=1) if outputs.ndim == 3 else probabilities).cpu().numpy()
+        return self.standard.value(outputs.flatten(1).mean(dim=1).cpu().numpy())
 
     def _keep_weights(self) -> None:
         assert self.network is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from raytabdl.classic.catboost import CatBoost
 from raytabdl.classic.forests import RandomForest
 from raytabdl.classic.lightgbm import LightGBM
-from raytabdl.component import Choice, Classic, Component, Config, ConfigValue, Dimension, Integer, Network, Real
+from raytabdl.component import Choice, Classic, Component, ConfigValue, Dimension, Integer, Network, Real
 from raytabdl.exceptions import SettingError
 from raytabdl.networks import NETWORKS
 from raytabdl.preprocessing import SCALERS, Scaler
@@ -24,6 +24,7 @@ ROOT = "model"
 """The hyperparameter that names the network or the classic model; all others are active under some of its values."""
 
 C = TypeVar("C", bound=Component)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,8 @@ def named(members: Iterable[type[C]], name: ConfigValue) -> type[C]:
 def configuration_space(choices: Choices, seed: int = 0) -> ConfigSpace.ConfigurationSpace:
     """All choices as one conditional space.
 
-    ``model`` is the root; ``network.<name>.<key>`` and ``classic.<name>.<key>`` are active under it,
-    ``scaler``, ``optimizer``, ``schedule`` and ``batch_size`` under the networks.
+    ``model`` is the root; ``network.<name>.<key>`` and ``classic.<name>.<key>`` are active under it. Each network has
+    its own ``scaler``, ``optimizer``, ``schedule`` and ``batch_size`` beside its keys.
     """
     import ConfigSpace
 
@@ -87,27 +88,39 @@ def configuration_space(choices: Choices, seed: int = 0) -> ConfigSpace.Configur
     space.add(root)
     for model in choices.classic:
         _add(space, f"classic.{model.name}", model.space, root, [model.name])
-    if not choices.networks:
-        return space
-    network_names = [network.name for network in choices.networks]
     for network in choices.networks:
-        _add(space, f"network.{network.name}", network.space, root, [network.name])
-    _add(space, "", {"batch_size": choices.batch_size}, root, network_names)
-    for label, members in (
-        ("scaler", choices.scalers),
-        ("optimizer", choices.optimizers),
-        ("schedule", choices.schedules),
-    ):
-        options = [member.name for member in members]
-        choice = ConfigSpace.CategoricalHyperparameter(label, options, default_value=options[0])
-        space.add(choice)
-        space.add(ConfigSpace.InCondition(choice, root, network_names))
-        for member in members:
-            _add(space, f"{label}.{member.name}", member.space, choice, [member.name])
+        prefix = f"network.{network.name}"
+        _add(space, prefix, network.space, root, [network.name])
+        batch_size = network.training_space.get("batch_size", choices.batch_size)
+        _add(space, prefix, {"batch_size": batch_size}, root, [network.name])
+        for label, members in _training_families(choices, network).items():
+            options = [member.name for member in members]
+            choice = ConfigSpace.CategoricalHyperparameter(f"{prefix}.{label}", options, default_value=options[0])
+            space.add(choice)
+            space.add(ConfigSpace.InCondition(choice, root, [network.name]))
+            for member in members:
+                own = arguments(network.training_space, f"{label}.{member.name}")
+                dimensions = {key: own.get(key, dimension) for key, dimension in member.space.items()}
+                _add(space, f"{prefix}.{label}.{member.name}", dimensions, choice, [member.name])
     return space
 
 
-def arguments(config: Config, prefix: str) -> dict[str, ConfigValue]:
+def _training_families(choices: Choices, network: type[Network]) -> dict[str, tuple[type[Component], ...]]:
+    """The members that a network is trained with: those of the choices that its own space allows, its default first."""
+    families: dict[str, tuple[type[Component], ...]] = {
+        "scaler": choices.scalers,
+        "optimizer": choices.optimizers,
+        "schedule": choices.schedules,
+    }
+    for label, members in families.items():
+        own = network.training_space.get(label)
+        if isinstance(own, Choice):
+            allowed = tuple(member for member in members if member.name in own.options)
+            families[label] = tuple(sorted(allowed, key=lambda member: member.name != own.default)) or members
+    return families
+
+
+def arguments(config: Mapping[str, T], prefix: str) -> dict[str, T]:
     """The keyword arguments under a prefix: ``network.mlp.n_layers`` gives ``n_layers`` for ``network.mlp``."""
     start = f"{prefix}."
     return {key[len(start) :]: value for key, value in config.items() if key.startswith(start)}

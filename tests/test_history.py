@@ -13,7 +13,9 @@ def result(trial_id, budget, loss, time=0.0, **fields):
 
 
 RECORDS = [
-    Trial("0000", {"model": "mlp", "network.mlp.n_layers": 3, "optimizer.adamw.lr": 1e-3}, "portfolio", 0, 7),
+    Trial(
+        "0000", {"model": "mlp", "network.mlp.n_layers": 3, "network.mlp.optimizer.adamw.lr": 1e-3}, "portfolio", 0, 7
+    ),
     Trial("0001", {"model": "lightgbm"}, "model", 1, 8),
     result("0000", 1, 0.5, 1.0),
     Change("0000", Status.PAUSED, 2.0),

@@ -22,10 +22,18 @@ TARGETS = {
     "multiclass": Target(TaskType.MULTICLASS, 3),
     "regression": Target(TaskType.REGRESSION, 0),
 }
-NETWORK = {"batch_size": 32, "optimizer": "adamw", "schedule": "cosine_cycles", "optimizer.adamw.lr": 0.01}
+
+
+def network(name, scaler):
+    settings = {"scaler": scaler, "batch_size": 32, "optimizer": "adamw", "schedule": "cosine_cycles"}
+    settings["optimizer.adamw.lr"] = 0.04 if name == "realmlp" else 0.01
+    return {"model": name} | {f"network.{name}.{key}": value for key, value in settings.items()}
+
+
 CONFIGS = {
-    "mlp": {"model": "mlp", "scaler": "robust", **NETWORK},
-    "resnet": {"model": "resnet", "scaler": "quantile", **NETWORK},
+    "mlp": network("mlp", "robust"),
+    "resnet": network("resnet", "quantile"),
+    "realmlp": network("realmlp", "robust"),
     "lightgbm": {"model": "lightgbm"},
     "catboost": {"model": "catboost"},
     "random_forest": {"model": "random_forest"},

@@ -11,6 +11,7 @@ from raytabdl.inputs import Target, TaskType
 from raytabdl.pipeline import NetworkPipeline, make_pipeline
 from raytabdl.space import Choices, arguments, configuration_space, named
 from raytabdl.task import make_task
+from raytabdl.training import AdamW
 
 N_SAMPLES = 60
 
@@ -58,16 +59,31 @@ def test_the_default_configuration_of_the_space_is_the_default_of_the_constructo
 
 def test_only_the_hyperparameters_of_the_chosen_model_are_active():
     for config in sampled(Choices()):
-        is_network = config["model"] in {network.name for network in Choices().networks}
-        for key in config:
-            family, _, rest = key.partition(".")
-            if family in ("network", "classic"):
-                assert rest.startswith(f"{config['model']}.")
-            elif family != "model":
-                assert is_network
-            if rest and family in ("scaler", "optimizer", "schedule"):
-                assert rest.startswith(f"{config[family]}.")
-        assert ("batch_size" in config) is is_network
+        model = config.pop("model")
+        is_network = model in {network.name for network in Choices().networks}
+        prefix = f"network.{model}" if is_network else f"classic.{model}"
+        assert all(key.startswith(f"{prefix}.") for key in config)
+        own = arguments(config, prefix)
+        for family in ("scaler", "optimizer", "schedule"):
+            assert (family in own) is is_network
+            assert all(key.startswith(f"{family}.{own[family]}.") for key in own if key.startswith(f"{family}."))
+        assert ("batch_size" in own) is is_network
+
+
+def test_a_network_has_its_own_ranges_of_what_networks_share():
+    space = configuration_space(Choices())
+    for network in Choices().networks:
+        lr = space[f"network.{network.name}.optimizer.adamw.lr"]
+        expected = network.training_space.get("optimizer.adamw.lr", AdamW.space["lr"])
+        assert (lr.lower, lr.upper, lr.default_value) == (expected.low, expected.high, expected.default)
+    assert set(space["network.realmlp.optimizer"].choices) == {"adamw"}
+    assert space["network.realmlp.schedule"].default_value == "coslog_cycles"
+
+
+@pytest.mark.parametrize("network", Choices().networks)
+def test_the_own_ranges_of_a_network_are_of_hyperparameters_that_there_are(network):
+    known = {f"network.{network.name}.{key}" for key in network.training_space}
+    assert known <= set(configuration_space(Choices().only([network.name])))
 
 
 def test_a_condition_between_siblings_holds():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,3 +35,15 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.rate:.3g}"
+
+
+class FadingDropout(Dropout):
+    """Dropout whose rate stays for half of a training and fades to zero by half a cosine (Holzmüller et al., 2024)."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(rate)
+        self.max_rate = rate
+
+    def set_progress(self, progress: float) -> None:
+        """Sets the rate for a share of the horizon."""
+        self.rate = self.max_rate * (1 + math.cos(math.pi * max(0.0, 2 * progress - 1))) / 2

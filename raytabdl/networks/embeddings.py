@@ -13,32 +13,57 @@ D_EMBEDDING = (4, 8, 16)
 
 
 class ColumnEmbedding(nn.Module):
-    """The numeric columns beside a code of each categorical one; ``d_out`` values a row.
-
-    A column with up to 4 levels is one-hot. In others each level has a learned vector: of 4 values up to 16 levels,
-    of 8 up to 64, of 16 above. Level 0, which stands for categories unseen in training, is the zero vector in both.
-    """
+    """The numeric columns beside a code of each categorical one; ``d_out`` values a row."""
 
     def __init__(self, d_num: int, cardinalities: Sequence[int]) -> None:
         super().__init__()
-        n_levels = [cardinality - 1 for cardinality in cardinalities]  # beside the unseen one
-        columns: dict[int, list[int]] = {}  # by size of the vectors, 0 for one-hot
-        for j, n in enumerate(n_levels):
-            columns.setdefault(_d_embedding(n), []).append(j)
-        self.codes = nn.ModuleList(
-            _Learned(members, [n_levels[j] for j in members], d) if d else _OneHot(members, n_levels)
-            for d, members in sorted(columns.items())
-        )
-        self.d_out = d_num + sum(d * len(members) for d, members in columns.items())
-        self.d_out += sum(n_levels[j] for j in columns.get(0, []))
+        self.categories = CategoryEmbedding(cardinalities)
+        self.d_out = d_num + self.categories.d_out
         if self.d_out == 0:
             raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")
 
     def forward(self, x_num: Tensor, x_cat: Tensor) -> Tensor:
-        """Maps (batch, d_num) and (batch, d_cat) to (batch, d_out)."""
-        if not self.codes:
-            return x_num
-        return torch.cat([x_num, *(code(x_cat) for code in self.codes)], dim=1)
+        """Maps (..., d_num) and (..., d_cat) to (..., d_out)."""
+        codes = self.categories(x_cat)
+        return torch.cat([x_num, *codes], dim=-1) if codes else x_num
+
+
+class CategoryEmbedding(nn.Module):
+    """A code of each categorical column, ``d_out`` values a row in all.
+
+    A column with up to ``max_one_hot`` levels is one-hot. In others each level has a learned vector, of ``d_embedding``
+    values, or by default of 4 values up to 16 levels, of 8 up to 64, of 16 above. Level 0, which stands for categories
+    unseen in training, is the zero vector in both. With ``signs`` two levels are -1 and 1 in the place of one-hot.
+    """
+
+    def __init__(
+        self,
+        cardinalities: Sequence[int],
+        *,
+        max_one_hot: int = MAX_ONE_HOT,
+        d_embedding: int | None = None,
+        signs: bool = False,
+    ) -> None:
+        super().__init__()
+        n_levels = [cardinality - 1 for cardinality in cardinalities]  # beside the unseen one
+        one_hot = [j for j, n in enumerate(n_levels) if n <= max_one_hot and not (signs and n == 2)]
+        binary = [j for j, n in enumerate(n_levels) if n == 2 and signs]
+        learned: dict[int, list[int]] = {}  # by the length of the vectors
+        for j in sorted({*range(len(n_levels))} - {*one_hot, *binary}):
+            learned.setdefault(d_embedding or _d_embedding(n_levels[j]), []).append(j)
+        self.codes = nn.ModuleList(
+            [
+                *([_OneHot(one_hot, n_levels)] if one_hot else []),
+                *([_Sign(binary)] if binary else []),
+                *(_Learned(members, [n_levels[j] for j in members], d) for d, members in sorted(learned.items())),
+            ]
+        )
+        self.d_out = sum(n_levels[j] for j in one_hot) + len(binary)
+        self.d_out += sum(d * len(members) for d, members in learned.items())
+
+    def forward(self, x_cat: Tensor) -> list[Tensor]:
+        """Maps (..., d_cat) to tensors whose last dimensions are ``d_out`` in all."""
+        return [code(x_cat) for code in self.codes]
 
 
 class _OneHot(nn.Module):
@@ -54,7 +79,21 @@ class _OneHot(nn.Module):
         self.register_buffer("levels", torch.tensor([level for _, level in pairs]), persistent=False)
 
     def forward(self, x_cat: Tensor) -> Tensor:
-        return (x_cat.index_select(1, self.columns) == self.levels).float()
+        return (x_cat.index_select(-1, self.columns) == self.levels).float()
+
+
+class _Sign(nn.Module):
+    """-1 for level 1, 1 for level 2 and 0 for level 0 of the given columns."""
+
+    columns: Tensor
+
+    def __init__(self, columns: Sequence[int]) -> None:
+        super().__init__()
+        self.register_buffer("columns", torch.tensor(columns), persistent=False)
+
+    def forward(self, x_cat: Tensor) -> Tensor:
+        codes = x_cat.index_select(-1, self.columns)
+        return ((2 * codes - 3) * (codes > 0)).float()
 
 
 class _Learned(nn.Module):
@@ -74,12 +113,10 @@ class _Learned(nn.Module):
             self.table.weight.div_(math.sqrt(d))  # vectors of length about 1, as in one-hot
 
     def forward(self, x_cat: Tensor) -> Tensor:
-        codes = x_cat.index_select(1, self.columns)
+        codes = x_cat.index_select(-1, self.columns)
         vectors: Tensor = self.table((codes + self.offsets) * (codes > 0))
-        return vectors.flatten(1)  # (batch, n_columns, d) -> (batch, n_columns * d)
+        return vectors.flatten(-2)  # (..., n_columns, d) -> (..., n_columns * d)
 
 
 def _d_embedding(n_levels: int) -> int:
-    if n_levels <= MAX_ONE_HOT:
-        return 0
     return next((d for d in D_EMBEDDING if d * d >= n_levels), D_EMBEDDING[-1])

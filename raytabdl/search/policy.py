@@ -38,12 +38,15 @@ class Course:
 
 
 # A 3x256 network multiplies with (columns + 512) * 256 weights. Boosters: about CatBoost's time on 8,000 rows.
-NETWORK = Course(ms=25.0, free_columns=512, least=9, most=108)
+NETWORK = Course(ms=25.0, free_columns=512, least=9, most=270)
 BOOSTER = Course(ms=0.6, free_columns=10, least=135, most=1080)
 
 
-EPOCHS = (9, 18, 27, 54, 81, 108)
+EPOCHS = (9, 18, 27, 54, 81, 108, 162, 270)
 """Horizons whose rungs fall on whole epochs."""
+
+USUAL_EPOCHS = 108
+"""Networks that need no more train no longer (``Network.max_epochs``), and decide how many trials there are."""
 
 BOOSTER_HORIZON = 540
 """The rounds of a booster at its own horizon (``Classic.horizon``); forests get the same share of theirs."""
@@ -90,7 +93,7 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
     rows_per_epoch = _rows_per_epoch(n_train, width, trial_seconds)
     fitting = NETWORK.iterations(rows_per_epoch, width, trial_seconds)
     network_epochs = max(epochs for epochs in EPOCHS if epochs <= fitting)
-    network_seconds = NETWORK.seconds(rows_per_epoch, width, network_epochs)
+    network_seconds = NETWORK.seconds(rows_per_epoch, width, min(network_epochs, USUAL_EPOCHS))
     n_full_trials = worker_seconds / network_seconds
     n_outputs = n_classes if n_classes > 2 else 1  # boosters grow a tree for each class
     n_iterations = BOOSTER.iterations(n_train * n_outputs, n_columns, trial_seconds)

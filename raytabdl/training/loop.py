@@ -12,11 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from raytabdl.component import Network
+from raytabdl.training.optimizers import Optimizer
 from raytabdl.training.schedules import Schedule
+from raytabdl.training.weights import Weights
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+"""From outputs, (batch, d_out) or (batch, k, d_out), and targets, (batch,), to the loss of each row, (batch,)."""
 
-_MAX_GRADIENT_NORM = 1.0
 _PERMUTATION, _EPOCH = 0, 1  # what a seed is drawn for
 
 
@@ -52,9 +55,9 @@ class Training:
     """The course of a network over a horizon of ``n_epochs``, which can be paused after any epoch.
 
     An epoch is the next ``rows_per_epoch`` rows of a running permutation: every row is seen equally often, and a
-    large table has cheap epochs. The network and the optimizer belong to the training and change as it goes on.
-    An epoch follows from the seed, its index and the state of network and optimizer, whatever else draws random
-    numbers between the epochs; torch's own generator is left as it was.
+    large table has cheap epochs. The network belongs to the training and changes as it goes on. An epoch follows from
+    the seed, its index and the state, whatever else draws random numbers between the epochs; torch's own generator is
+    left as it was.
     """
 
     def __init__(
@@ -62,7 +65,7 @@ class Training:
         network: nn.Module,
         data: TrainingData,
         *,
-        optimizer: torch.optim.Optimizer,
+        optimizer: Optimizer,
         schedule: Schedule,
         loss: Loss,
         batch_size: int,
@@ -82,9 +85,11 @@ class Training:
         self.n_epochs = n_epochs
         self.seed = seed
         self.n_epochs_done = 0
-        self._batch_sizes = _batch_sizes(rows_per_epoch, batch_size)
-        self._learning_rates = [group["lr"] for group in optimizer.param_groups]
-        self._parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self.n_steps_done = 0
+        self.batch_sizes = _batch_sizes(rows_per_epoch, batch_size)
+        self.weights = Weights(network, network.factors() if isinstance(network, Network) else {})
+        self.moments = torch.zeros((optimizer.n_moments, len(self.weights.vector))).to(self.weights.vector)
+        self.max_gradient_norm = getattr(network, "max_gradient_norm", Network.max_gradient_norm)
         self._permutation = (-1, torch.empty(0, dtype=torch.int64))  # the pass over the table, and its order
 
     def epochs(self) -> Iterator[Epoch]:
@@ -95,38 +100,53 @@ class Training:
     def state(self) -> dict[str, Tensor]:
         """A copy of all that the next epoch depends on beside the constructor's arguments, under flat names."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        for i, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{name}": value for name, value in values.items() if value is not None}
         state = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-        return state | {"n_epochs_done": torch.tensor(self.n_epochs_done)}
+        return state | {"moments": self.moments.clone(), "n_epochs_done": torch.tensor(self.n_epochs_done)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Takes a copy of what ``state`` gave in a training with the same arguments; the next epochs are the same."""
         self.n_epochs_done = int(state["n_epochs_done"])
+        self.n_steps_done = self.n_epochs_done * len(self.batch_sizes)
         self.network.load_state_dict(_below("network.", state))
-        optimizer_state: dict[int, dict[str, Tensor]] = {}
-        for key, tensor in _below("optimizer.", state).items():
-            i, name = key.split(".", 1)
-            optimizer_state.setdefault(int(i), {})[name] = tensor.clone()  # torch would keep the tensor itself
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": optimizer_state, "param_groups": groups})
+        self.moments.copy_(state["moments"])
+
+    def update(self, progress: float) -> float:
+        """One step of the optimizer along the gradient; gives the learning rate."""
+        lr = self.optimizer.lr * self.schedule.factor(progress)
+        weight_decay = self.optimizer.decay(progress)
+        for segment in self.weights.segments:
+            part = slice(segment.begin, segment.end)
+            self.optimizer.step(
+                self.weights.vector[part],
+                self.weights.gradient[part],
+                self.moments[:, part],
+                n_steps=self.n_steps_done + 1,
+                lr=lr * segment.factors.lr,
+                weight_decay=weight_decay * segment.factors.weight_decay,
+            )
+        self.n_steps_done += 1
+        return lr
 
     def _train_epoch(self) -> Epoch:
         began = time.perf_counter()
         device = self.data.y.device
         rows = self._rows(self.n_epochs_done).to(device)
         columns = (self.data.x_num, self.data.x_cat, self.data.y)
-        batches = zip(*(torch.split(column[rows], self._batch_sizes) for column in columns), strict=True)
+        batches = zip(*(torch.split(column[rows], self.batch_sizes) for column in columns), strict=True)
+        hooks = (getattr(module, "set_progress", None) for module in self.network.modules())
+        scheduled = [set_progress for set_progress in hooks if callable(set_progress)]
         total_loss = torch.zeros((), device=device)
         self.network.train()
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(_derived_seed(self.seed, _EPOCH, self.n_epochs_done))
             for i, (x_num, x_cat, y) in enumerate(batches):
-                self._set_learning_rate(i)
+                progress = self._progress(i)
+                for set_progress in scheduled:
+                    set_progress(progress)
                 total_loss += self._step(x_num, x_cat, y) * len(y)
+                learning_rate = self.update(progress)
         self.n_epochs_done += 1
         train_loss = total_loss.item() / len(rows)  # the one synchronisation with a GPU
-        learning_rate = self.optimizer.param_groups[0]["lr"]
         if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the loss must stay finite, got {train_loss=} in epoch {self.n_epochs_done} at {learning_rate=:.3g}"
@@ -134,23 +154,18 @@ class Training:
         return Epoch(self.n_epochs_done, train_loss, learning_rate, time.perf_counter() - began)
 
     def _step(self, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
-        self.optimizer.zero_grad()
-        loss = self.loss(self.network(x_num, x_cat), y)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self._parameters, _MAX_GRADIENT_NORM, foreach=True)
-        self.optimizer.step()
+        loss = self.loss(self.network(x_num, x_cat), y).mean()
+        self.weights.differentiate(loss)
+        self.weights.clip(self.max_gradient_norm)
         return loss.detach()
 
-    def _set_learning_rate(self, i: int) -> None:
-        """Sets the rate of the middle of step ``i`` of this epoch, so that no step falls on the end of a cycle."""
-        epochs_done = self.n_epochs_done + (i + 0.5) / len(self._batch_sizes)
-        factor = self.schedule.factor(epochs_done / self.n_epochs)
-        for group, learning_rate in zip(self.optimizer.param_groups, self._learning_rates, strict=True):
-            group["lr"] = learning_rate * factor
+    def _progress(self, i: int) -> float:
+        """The share of the horizon in the middle of step ``i`` of this epoch: no step falls on the end of a cycle."""
+        return (self.n_epochs_done + (i + 0.5) / len(self.batch_sizes)) / self.n_epochs
 
     def _rows(self, n_epochs_done: int) -> Tensor:
         """The rows of the next epoch, in order."""
-        n, n_rows = len(self.data), sum(self._batch_sizes)
+        n, n_rows = len(self.data), sum(self.batch_sizes)
         parts: list[Tensor] = []
         begin, end = n_epochs_done * n_rows, (n_epochs_done + 1) * n_rows  # among all rows ever seen
         while begin < end:
@@ -164,7 +179,7 @@ class Training:
 
 
 def predict(network: nn.Module, x_num: Tensor, x_cat: Tensor, batch_size: int = 4096) -> Tensor:
-    """The outputs of the network for all rows, of shape (n, d_out), in evaluation mode; its mode is left as it was."""
+    """The outputs of the network for all rows, in evaluation mode; its mode is left as it was."""
     was_training = network.training
     network.eval()
     try:
@@ -176,13 +191,17 @@ def predict(network: nn.Module, x_num: Tensor, x_cat: Tensor, batch_size: int = 
 
 
 def classification_loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """The mean cross entropy of (batch, n_classes) logits, in nats."""
-    return F.cross_entropy(logits, y, label_smoothing=label_smoothing)
+    """The cross entropy of each row, in nats; of k predictions the mean of theirs."""
+    k = logits.shape[1] if logits.ndim == 3 else 1
+    losses = F.cross_entropy(
+        logits.flatten(0, -2), y.repeat_interleave(k), reduction="none", label_smoothing=label_smoothing
+    )
+    return losses.view(-1, k).mean(1)  # (batch * k,) -> (batch,)
 
 
 def regression_loss(output: Tensor, y: Tensor) -> Tensor:
-    """The mean squared error of (batch, 1) outputs."""
-    return F.mse_loss(output.squeeze(1), y)
+    """The squared error of each row; of k predictions the mean of theirs."""
+    return (output.flatten(1) - y[:, None]).square().mean(1)
 
 
 def _batch_sizes(n_rows: int, batch_size: int) -> list[int]:

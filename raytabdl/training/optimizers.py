@@ -1,21 +1,39 @@
-"""Optimizers, and which parameters decay."""
+"""Optimizers: one step on a vector of weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
-from torch import nn
+from torch import Tensor
 
 from raytabdl.component import Choice, Component, Real, Space
+from raytabdl.training.schedules import Constant, FlatCosine, Schedule
+
+_DECAY_SCHEDULES: dict[str, type[Schedule]] = {"constant": Constant, "flat_cosine": FlatCosine}
 
 
 class Optimizer(Component):
-    """Settings that ``build`` makes a torch optimizer of."""
+    """Steps along gradients. Weights, gradients and moments are vectors, (n,) and (n_moments, n), changed in place.
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """An optimizer that updates the parameters; biases and norms, which are vectors, do not decay."""
+    ``step`` may be called on each segment of a network's weights apart, with the segment's own rate and decay;
+    ``n_steps`` counts from 1.
+    """
+
+    n_moments: ClassVar[int]
+    """Vectors that are kept from step to step, zero at first."""
+
+    lr: float
+    weight_decay: float
+
+    def decay(self, progress: float) -> float:
+        """The weight decay at a share of the horizon."""
+        return self.weight_decay
+
+    def step(
+        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+    ) -> None:
         raise NotImplementedError
 
 
@@ -23,26 +41,64 @@ class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov & Hutter, 2019); the decay of a step is lr * weight_decay."""
 
     name: ClassVar[str] = "adamw"
+    n_moments: ClassVar[int] = 2
     space: ClassVar[Space] = {
         "lr": Real(1e-4, 1e-1, default=1e-3, log=True),
         "weight_decay": Real(1e-5, 0.3, default=1e-2, log=True),
         "beta2": Choice((0.95, 0.99, 0.999), default=0.99),
+        "decay_schedule": Choice(tuple(_DECAY_SCHEDULES), default="constant"),
     }
 
-    def __init__(self, *, lr: float = 1e-3, weight_decay: float = 1e-2, beta2: float = 0.99) -> None:
+    def __init__(
+        self, *, lr: float = 1e-3, weight_decay: float = 1e-2, beta2: float = 0.99, decay_schedule: str = "constant"
+    ) -> None:
         self.lr = lr
         self.weight_decay = weight_decay
         self.beta2 = beta2
+        self._schedule = _DECAY_SCHEDULES[decay_schedule]()
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        groups = _groups(parameters, self.weight_decay)
-        return torch.optim.AdamW(groups, lr=self.lr, betas=(0.9, self.beta2), fused=True)
+    def decay(self, progress: float) -> float:
+        return self.weight_decay * self._schedule.factor(progress)
+
+    def step(
+        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+    ) -> None:
+        betas = (0.9, self.beta2)
+        _fused(torch._fused_adamw_, weights, gradient, moments, n_steps, lr, weight_decay, betas)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba, 2015), with weight decay as an L2 penalty."""
+
+    name: ClassVar[str] = "adam"
+    n_moments: ClassVar[int] = 2
+    space: ClassVar[Space] = {
+        "lr": Real(1e-4, 1e-1, default=1e-3, log=True),
+        "weight_decay": Real(1e-7, 1e-2, default=1e-5, log=True),
+        "beta1": Real(0.85, 0.999, default=0.9),
+        "beta2": Real(0.9, 0.9999, default=0.999),
+    }
+
+    def __init__(
+        self, *, lr: float = 1e-3, weight_decay: float = 1e-5, beta1: float = 0.9, beta2: float = 0.999
+    ) -> None:
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.beta1 = beta1
+        self.beta2 = beta2
+
+    def step(
+        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+    ) -> None:
+        betas = (self.beta1, self.beta2)
+        _fused(torch._fused_adam_, weights, gradient, moments, n_steps, lr, weight_decay, betas)
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent with Nesterov momentum, and weight decay as an L2 penalty."""
 
     name: ClassVar[str] = "sgd"
+    n_moments: ClassVar[int] = 1
     space: ClassVar[Space] = {
         "lr": Real(1e-3, 0.3, default=3e-2, log=True),
         "momentum": Real(0.1, 0.99, default=0.9),
@@ -51,17 +107,62 @@ class SGD(Optimizer):
 
     def __init__(self, *, lr: float = 3e-2, momentum: float = 0.9, weight_decay: float = 1e-5) -> None:
         self.lr = lr
-        self.momentum = momentum
         self.weight_decay = weight_decay
+        self.momentum = momentum
 
-    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        groups = _groups(parameters, self.weight_decay)
-        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=True, fused=True)
+    def step(
+        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+    ) -> None:
+        (velocity,) = moments
+        if weight_decay:
+            gradient.add_(weights, alpha=weight_decay)
+        velocity.mul_(self.momentum).add_(gradient)
+        weights.add_(gradient.add_(velocity, alpha=self.momentum), alpha=-lr)
 
 
-def _groups(parameters: Iterable[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
-    parameters = list(parameters)
-    return [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
+class RMSprop(Optimizer):
+    """Gradients over the root of their mean square (Tieleman & Hinton, 2012), with weight decay as an L2 penalty."""
+
+    name: ClassVar[str] = "rmsprop"
+    n_moments: ClassVar[int] = 2
+    space: ClassVar[Space] = {
+        "lr": Real(1e-4, 1e-1, default=1e-3, log=True),
+        "alpha": Real(0.1, 0.99, default=0.99),
+        "momentum": Real(0.0, 0.99, default=0.0),
+        "weight_decay": Real(1e-7, 1e-2, default=1e-5, log=True),
+    }
+
+    def __init__(
+        self, *, lr: float = 1e-3, alpha: float = 0.99, momentum: float = 0.0, weight_decay: float = 1e-5
+    ) -> None:
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.alpha = alpha
+        self.momentum = momentum
+
+    def step(
+        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+    ) -> None:
+        mean_square, velocity = moments
+        if weight_decay:
+            gradient.add_(weights, alpha=weight_decay)
+        mean_square.mul_(self.alpha).addcmul_(gradient, gradient, value=1 - self.alpha)
+        velocity.mul_(self.momentum).addcdiv_(gradient, mean_square.sqrt().add_(1e-8))
+        weights.add_(velocity, alpha=-lr)
+
+
+def _fused(
+    kernel: Callable[..., None],
+    weights: Tensor,
+    gradient: Tensor,
+    moments: Tensor,
+    n_steps: int,
+    lr: float,
+    weight_decay: float,
+    betas: tuple[float, float],
+) -> None:
+    """Calls the kernel behind torch's own fused optimizers, which does in one pass over memory what takes ten apart."""
+    mean, mean_square = moments
+    count = torch.tensor(float(n_steps), device=weights.device)
+    settings = {"lr": lr, "beta1": betas[0], "beta2": betas[1], "weight_decay": weight_decay, "eps": 1e-8}
+    kernel([weights], [gradient], [mean], [mean_square], [], [count], amsgrad=False, maximize=False, **settings)

@@ -152,16 +152,16 @@ def search_run(
     choices = Choices(networks=(ShapedMLP, raising, nan_in_prediction), classic=Choices().classic[-1:])
     sampler = Ear(choices, seed=0)
     wanted: list[Config] = [
-        {"model": "mlp", "optimizer.adamw.lr": 0.0002},
+        {"model": "mlp", "network.mlp.optimizer.adamw.lr": 0.0002},
         {"model": "random_forest"},
         {"model": "raising"},
-        {"model": "mlp", "optimizer.adamw.lr": 0.01, "network.mlp.max_units": 64},
-        {"model": "mlp", "optimizer.adamw.lr": 0.005, "network.mlp.shape": "funnel"},
+        {"model": "mlp", "network.mlp.optimizer.adamw.lr": 0.01, "network.mlp.max_units": 64},
+        {"model": "mlp", "network.mlp.optimizer.adamw.lr": 0.005, "network.mlp.shape": "funnel"},
         {"model": "nan_in_prediction"},
-        {"model": "mlp", "optimizer.adamw.lr": 0.001, "network.mlp.n_layers": 2},
-        {"model": "mlp", "optimizer.adamw.lr": 0.003, "network.mlp.activation": "silu"},
+        {"model": "mlp", "network.mlp.optimizer.adamw.lr": 0.001, "network.mlp.n_layers": 2},
+        {"model": "mlp", "network.mlp.optimizer.adamw.lr": 0.003, "network.mlp.activation": "silu"},
         {"model": "random_forest", "classic.random_forest.min_samples_leaf": 8},
-        {"model": "mlp", "optimizer.adamw.lr": 0.002, "network.mlp.batch_norm": True},
+        {"model": "mlp", "network.mlp.optimizer.adamw.lr": 0.002, "network.mlp.batch_norm": True},
     ]
     portfolio = [config for config in (project(member, sampler.space) for member in wanted) if config is not None]
     assert len(portfolio) == len(wanted)

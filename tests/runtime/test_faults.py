@@ -106,7 +106,10 @@ def slow_classifier(
     slow: type[Network], folder: Path, *, n_trials: int = 3, batch_size: int = 512, **options: Any
 ) -> TabularClassifier:
     """Trials of a network that takes long enough to be caught in the middle."""
-    configs = [{"model": "slow", "network.slow.n_units": i, "batch_size": batch_size} for i in range(1, n_trials + 1)]
+    configs = [
+        {"model": "slow", "network.slow.n_units": i, "network.slow.batch_size": batch_size}
+        for i in range(1, n_trials + 1)
+    ]
     return TabularClassifier(
         n_trials=n_trials,
         n_workers=1,

@@ -42,7 +42,7 @@ def test_more_time_never_shortens_training(table: tuple[int, int, int], time: tu
 
 def test_a_small_table_trains_for_long_and_starts_with_the_widest_bracket() -> None:
     p = plan(n_rows=500, n_columns=10, n_classes=2, seconds=300, n_workers=2)
-    assert (p.network_epochs, p.first_bracket, p.rows_per_epoch) == (108, 0, 400)
+    assert (p.network_epochs, p.first_bracket, p.rows_per_epoch) == (270, 0, 400)
 
 
 def test_the_portfolio_is_trained_to_the_end_where_there_is_time_for_networks_and_boosters() -> None:

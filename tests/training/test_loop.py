@@ -36,8 +36,7 @@ def training(network, data=None, optimizer=None, schedule=None, **settings):
         "rows_per_epoch": 60,
         "seed": 0,
     } | settings
-    optimizer = (optimizer or AdamW()).build(network.parameters())
-    return Training(network, data or rows(), optimizer=optimizer, schedule=schedule or Cosine(), **settings)
+    return Training(network, data or rows(), optimizer=optimizer or AdamW(), schedule=schedule or Cosine(), **settings)
 
 
 def new_network(make):
@@ -217,7 +216,8 @@ def test_label_smoothing_keeps_the_loss_of_a_certain_prediction_above_zero():
 
 
 def test_the_regression_loss_compares_row_with_row():
-    assert regression_loss(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([1.0, 2.0, 5.0])) == pytest.approx(4 / 3)
+    losses = regression_loss(torch.tensor([[1.0], [2.0], [3.0]]), torch.tensor([1.0, 2.0, 5.0]))
+    assert losses.tolist() == [0, 0, 4]
 
 
 @pytest.mark.parametrize("settings", [{"batch_size": 1}, {"rows_per_epoch": 1}])

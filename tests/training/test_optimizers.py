@@ -8,65 +8,62 @@ from torch import nn
 
 from raytabdl.component import Choice
 from raytabdl.networks import NETWORKS
-from raytabdl.training import OPTIMIZERS, SGD, AdamW
+from raytabdl.training import SGD, Adam, AdamW, RMSprop
 
+OPTIMIZERS = (AdamW, Adam, SGD, RMSprop)
 HYPERPARAMETERS = [(optimizer, name) for optimizer in OPTIMIZERS for name in optimizer.space]
+ORACLES = [
+    (AdamW, {"beta2": 0.95}, torch.optim.AdamW, {"betas": (0.9, 0.95)}),
+    (Adam, {"beta1": 0.85, "beta2": 0.97}, torch.optim.Adam, {"betas": (0.85, 0.97)}),
+    (SGD, {"momentum": 0.7}, torch.optim.SGD, {"momentum": 0.7, "nesterov": True}),
+    (RMSprop, {"alpha": 0.9, "momentum": 0.6}, torch.optim.RMSprop, {"alpha": 0.9, "momentum": 0.6}),
+]
 
 
-def weights_after_training(optimizer):
+def course(step, n_steps=5, dtype=torch.float32):
+    """Weights after steps along the gradients of a bowl, which ``step(weights, gradient, i)`` takes in place."""
     torch.manual_seed(0)
-    network, x = nn.Linear(4, 3), torch.randn(32, 4)
-    built = optimizer.build(network.parameters())
-    for _ in range(5):
-        built.zero_grad()
-        network(x).square().mean().backward()
-        built.step()
-    return network.weight.detach()
+    weights, slopes = torch.randn(12, dtype=dtype), torch.rand(12, dtype=dtype) * 3
+    for i in range(1, n_steps + 1):
+        step(weights, (weights - 1) * slopes, i)
+    return weights
+
+
+def ours(optimizer, dtype=torch.float32):
+    moments = torch.zeros(optimizer.n_moments, 12, dtype=dtype)
+
+    def step(weights, gradient, i):
+        progress = (i - 0.5) / 5
+        optimizer.step(weights, gradient, moments, n_steps=i, lr=optimizer.lr, weight_decay=optimizer.decay(progress))
+
+    return course(step, dtype=dtype)
 
 
 @pytest.mark.parametrize(("optimizer", "name"), HYPERPARAMETERS)
 def test_every_hyperparameter_has_an_effect(optimizer, name):
     dimension = optimizer.space[name]
     low, high = dimension.options[:2] if isinstance(dimension, Choice) else (dimension.low, dimension.high)
-    assert not torch.equal(
-        weights_after_training(optimizer(**{name: low})), weights_after_training(optimizer(**{name: high}))
-    )
+    settings = {"weight_decay": 0.1} if name == "decay_schedule" else {}
+    first, second = (ours(optimizer(**settings | {name: value})) for value in (low, high))
+    assert not torch.equal(first, second)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_matrices_decay_and_biases_do_not(optimizer):
-    network = nn.Linear(4, 3)
-    nn.init.ones_(network.weight)
-    nn.init.ones_(network.bias)
-    built = optimizer(lr=0.1, weight_decay=0.1).build(network.parameters())
-    for p in network.parameters():
-        p.grad = torch.zeros_like(p)
-    built.step()
-    assert (network.weight < 1).all()
-    assert (network.bias == 1).all()
+@pytest.mark.parametrize(("optimizer", "settings", "oracle", "oracle_settings"), ORACLES)
+def test_the_steps_are_those_of_torch(optimizer, settings, oracle, oracle_settings):
+    weights = nn.Parameter(torch.zeros(12, dtype=torch.float64))
+    built = oracle([weights], lr=0.01, weight_decay=0.03, **oracle_settings)
 
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_norms_do_not_decay_and_every_parameter_is_trained(optimizer):
-    network = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3))
-    decaying, others = optimizer().build(network.parameters()).param_groups
-    assert decaying["params"] == [network[0].weight]
-    assert others["params"] == [network[0].bias, network[1].weight, network[1].bias]
-    assert others["weight_decay"] == 0
-
-
-@pytest.mark.parametrize(("optimizer", "oracle"), [(AdamW, torch.optim.AdamW), (SGD, torch.optim.SGD)])
-def test_the_step_is_that_of_torch_without_fusion(optimizer, oracle):
-    arguments = {"betas": (0.9, 0.99)} if optimizer is AdamW else {"momentum": 0.9, "nesterov": True}
-
-    class Oracle:
-        def build(self, parameters):
-            decaying, *others = parameters
-            groups = [{"params": decaying}, {"params": others, "weight_decay": 0.0}]
-            return oracle(groups, lr=0.01, weight_decay=0.01, **arguments)
+    def step(values, gradient, _):
+        weights.data.copy_(values)
+        weights.grad = gradient
+        built.step()
+        values.copy_(weights.data)
 
     torch.testing.assert_close(
-        weights_after_training(optimizer(lr=0.01, weight_decay=0.01)), weights_after_training(Oracle())
+        ours(optimizer(lr=0.01, weight_decay=0.03, **settings), torch.float64),
+        course(step, dtype=torch.float64),
+        rtol=1e-10,
+        atol=1e-10,
     )
 
 

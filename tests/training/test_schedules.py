@@ -4,13 +4,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raytabdl.training import SCHEDULES, Cosine, CosineCycles
+from raytabdl.training import SCHEDULES, Constant, Cosine, CosineCycles, Coslog, CoslogCycles, FlatCosine
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
-def test_the_rate_begins_at_its_full_value_and_ends_at_zero(schedule):
+@pytest.mark.parametrize("schedule", [CosineCycles, Cosine, FlatCosine])
+def test_the_rate_begins_at_its_full_value(schedule):
     assert schedule().factor(0.0) == 1
-    assert schedule().factor(1.0) == 0
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES, FlatCosine])
+def test_the_rate_ends_at_zero(schedule):
+    assert schedule().factor(1.0) == pytest.approx(0, abs=1e-12)
+
+
+def test_a_flat_cosine_is_flat_for_one_half():
+    assert [FlatCosine().factor(t) for t in (0, 0.3, 0.5)] == [1, 1, 1]
+    assert [FlatCosine().factor(t) for t in (0.75, 1)] == pytest.approx([0.5, 0])
+    assert Constant().factor(0.9) == 1
+
+
+def test_the_cycles_of_coslog_double_and_rise_from_zero():
+    assert [Coslog().factor(t / 15) for t in (0, 1, 3, 7, 15)] == pytest.approx([0] * 5, abs=1e-12)
+    # log2(1 + 15 t) is half way through a cycle where t is (2^(i + 1/2) - 1) / 15
+    assert [Coslog().factor((2 ** (i + 0.5) - 1) / 15) for i in range(4)] == pytest.approx([1] * 4)
+
+
+def test_coslog_cycles_have_the_form_of_coslog():
+    for begin, end in [(0, 1 / 27), (1 / 27, 1 / 9), (1 / 9, 1 / 3), (1 / 3, 1)]:
+        top = begin + (end - begin) * (3**0.5 - 1) / 2
+        assert CoslogCycles().factor(top) == pytest.approx(1)
+        assert CoslogCycles().factor(begin + 1e-9) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -25,20 +48,21 @@ def test_cosine_is_half_way_down_in_the_middle():
 
 @given(st.integers(2, 5), st.integers(1, 5))
 def test_cycles_end_exactly_on_the_rungs_and_begin_anew_behind_them(eta, n_rungs):
-    schedule = CosineCycles(eta=eta, n_rungs=n_rungs)
     horizon = eta ** (n_rungs - 1)
-    for k in range(n_rungs):
-        rung = eta**k / horizon
-        assert schedule.factor(rung) == pytest.approx(0, abs=1e-12)
-        if k < n_rungs - 1:
-            assert schedule.factor(rung + 1e-9) == pytest.approx(1)
+    for schedule, start in ((CosineCycles(eta=eta, n_rungs=n_rungs), 1), (CoslogCycles(eta=eta, n_rungs=n_rungs), 0)):
+        for k in range(n_rungs):
+            rung = eta**k / horizon
+            assert schedule.factor(rung) == pytest.approx(0, abs=1e-12)
+            if k < n_rungs - 1:
+                assert schedule.factor(rung + 1e-9) == pytest.approx(start, abs=1e-6)
 
 
 def test_one_rung_is_a_cosine_without_cycles():
     assert [CosineCycles(n_rungs=1).factor(t / 9) for t in range(10)] == [Cosine().factor(t / 9) for t in range(10)]
 
 
+@pytest.mark.parametrize("schedule", [CosineCycles, CoslogCycles])
 @pytest.mark.parametrize(("eta", "n_rungs"), [(1, 4), (3, 0)])
-def test_rungs_that_do_not_grow_are_refused(eta, n_rungs):
+def test_rungs_that_do_not_grow_are_refused(schedule, eta, n_rungs):
     with pytest.raises(ValueError, match="eta >= 2"):
-        CosineCycles(eta=eta, n_rungs=n_rungs)
+        schedule(eta=eta, n_rungs=n_rungs)

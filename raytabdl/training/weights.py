@@ -1,0 +1,77 @@
+"""All parameters of a network as one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import Tensor, nn
+
+from raytabdl.component import Factors
+
+_MATRIX, _VECTOR = Factors(), Factors(weight_decay=0.0)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Weights side by side that an optimizer treats alike."""
+
+    begin: int
+    end: int
+    factors: Factors
+
+
+class Weights:
+    """The trainable parameters of a network side by side in one vector, of which they become views.
+
+    Optimizer steps, clipping, averages of weights and checkpoints are arithmetic on this vector. Matrices decay and
+    vectors (biases, norms) do not, unless the network says otherwise (``Network.factors``).
+    """
+
+    def __init__(self, network: nn.Module, factors: Mapping[str, Factors]) -> None:
+        parameters = {name: p for name, p in network.named_parameters() if p.requires_grad}
+        if not parameters:
+            raise ValueError("the network must have a parameter to train, got none")
+        if unknown := factors.keys() - parameters.keys():
+            raise ValueError(f"factors must be those of parameters, got {sorted(unknown)}")
+        own = {name: factors.get(name, _MATRIX if p.ndim >= 2 else _VECTOR) for name, p in parameters.items()}
+        order = sorted(parameters, key=lambda name: (own[name].lr, own[name].weight_decay))
+        self.parameters = [parameters[name] for name in order]
+        self.segments: list[Segment] = []
+        end = 0
+        for segment_factors, names in groupby(order, key=lambda name: own[name]):
+            begin = end
+            end += sum(parameters[name].numel() for name in names)
+            self.segments.append(Segment(begin, end, segment_factors))
+        self.vector = torch.cat([p.detach().flatten() for p in self.parameters])
+        self.gradient = torch.zeros_like(self.vector)
+        self._view()
+
+    def move(self, vector: Tensor, gradient: Tensor) -> None:
+        """Keeps the weights in another vector, and the gradient beside it."""
+        vector.copy_(self.vector)
+        self.vector, self.gradient = vector, gradient
+        self._view()
+
+    def differentiate(self, loss: Tensor) -> None:
+        """Computes the gradient of a scalar loss."""
+        gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
+        torch.cat([gradient.flatten() for gradient in gradients], out=self.gradient)
+
+    def clip(self, max_norm: float) -> None:
+        """Scales the gradient down to a norm of at most ``max_norm``."""
+        clip_(self.gradient, max_norm)
+
+    def _view(self) -> None:
+        begin = 0
+        for p in self.parameters:
+            p.data = self.vector[begin : begin + p.numel()].view(p.shape)
+            begin += p.numel()
+
+
+def clip_(gradients: Tensor, max_norm: float) -> None:
+    """Scales each gradient, a row of (..., n), down to a norm of at most ``max_norm``, in place."""
+    norms = torch.linalg.vector_norm(gradients, dim=-1, keepdim=True)
+    gradients.mul_((max_norm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
