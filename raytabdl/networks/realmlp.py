@@ -153,7 +153,7 @@ class NTKLinear(nn.Module):
         outputs = x @ self.weight.t() * self._factor
         deviations = outputs.std(dim=0, correction=0)
         deviations[deviations < 1e-6] = 1.0  # inputs that are all alike: the weights stay
-        self.weight /= deviations[:, None]
+        self.weight.div_(deviations[:, None])
         outputs = outputs / deviations
         d_out = len(self.bias)
         rows = torch.randint(len(x), (5, d_out), device=x.device)
