@@ -16,6 +16,9 @@ from raytabdl.networks.dropout import FadingDropout
 from raytabdl.networks.embeddings import CategoryEmbedding
 from raytabdl.networks.numeric import PBLD
 
+MAX_EMBEDDED = 100
+"""With more numeric columns than these the numbers go in as they are: waves of each would take most of the time."""
+
 _MAX_ROWS = 10_000
 """Rows that the initialisation looks at."""
 
@@ -66,8 +69,8 @@ class RealMLP(Network, nn.Module):
     ) -> None:
         super().__init__()
         self.categories = CategoryEmbedding(cardinalities, max_one_hot=9, d_embedding=8, signs=True)
-        self.numbers = PBLD(d_num, sigma=sigma) if d_num else None
-        d_in = self.categories.d_out + (self.numbers.d_out if self.numbers else 0)
+        self.numbers = PBLD(d_num, sigma=sigma) if 0 < d_num <= MAX_EMBEDDED else None
+        d_in = self.categories.d_out + (self.numbers.d_out if self.numbers else d_num)
         if d_in == 0:
             raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")
         self.scale = nn.Parameter(torch.ones(d_in))
@@ -110,8 +113,8 @@ class RealMLP(Network, nn.Module):
         self.output.initialise(x)
 
     def _scaled(self, x_num: Tensor, x_cat: Tensor) -> Tensor:
-        numbers = [self.numbers(x_num)] if self.numbers else []
-        return torch.cat([*numbers, *self.categories(x_cat)], dim=-1) * self.scale
+        numbers = self.numbers(x_num) if self.numbers else x_num
+        return torch.cat([numbers, *self.categories(x_cat)], dim=-1) * self.scale
 
 
 class _Block(nn.Module):

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 import raytabdl
 from raytabdl.clock import Clock
-from raytabdl.component import Horizon
+from raytabdl.component import Config, Horizon
 from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError
 from raytabdl.history import Change, History, Result, Seconds, Status, Trial
@@ -39,7 +39,7 @@ from raytabdl.search.brackets import Race, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations
 from raytabdl.search.samplers import BOHB
-from raytabdl.space import Choices, configuration_space
+from raytabdl.space import ROOT, Choices, configuration_space
 from raytabdl.task import Task
 
 LEAST_SECONDS_FOR_RAY = 12.0
@@ -305,6 +305,15 @@ def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Re
     )
 
 
+def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tuple[list[Config], int]:
+    """The portfolio in the order in which it is tried, and how many of it are in a bracket of their own."""
+    if not planned.classic_first:
+        return portfolio, len(portfolio)
+    names = {model.name for model in choices.classic}
+    classic = [config for config in portfolio if config[ROOT] in names]
+    return [*classic, *(config for config in portfolio if config[ROOT] not in names)], len(classic)
+
+
 def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> None:
     cluster = connection.cluster()  # before the imports, which its thread does: two threads in their midst fail
     from raytabdl.runtime.resume import rebuild, remaining
@@ -318,11 +327,11 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
 
     space = configuration_space(run.choices, run.settings.seed)
     sampler = BOHB(space, run.settings.seed, per_second=math.isfinite(run.clock.limit_s))
-    portfolio = first_configurations(run.portfolio, space)
+    portfolio, n_opening = _portfolio(first_configurations(run.portfolio, space), run.choices, planned)
     race = Race(
         planned.budgets,
         planned.first_bracket,
-        opening(len(portfolio), planned.budgets, planned.portfolio_rung) if portfolio else (),
+        opening(n_opening, planned.budgets, planned.portfolio_rung) if n_opening else (),
     )
     standing = rebuild(run.folder, race, sampler)
     search = Search(

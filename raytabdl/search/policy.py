@@ -60,6 +60,8 @@ class Plan:
     first_bracket: int
     portfolio_rung: int
     """The rung that the portfolio's members start from; the last one trains them all to the end."""
+    classic_first: bool
+    """Whether the portfolio's networks come after its classic models, and start as low as what the search suggests."""
     n_folds: int
     network_epochs: int
     rows_per_epoch: int
@@ -72,14 +74,14 @@ class Plan:
 def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers: int) -> Plan:
     """The plan for a table of ``n_columns`` encoded columns (``n_classes`` is 0 for a regression).
 
-    | full-budget trials of a network that fit | first bracket (27 / 3)        |
-    | ---------------------------------------- | ----------------------------- |
-    | 12 and more                              | 0: 27 trials from budget 1 up |
-    | 8 to 12                                  | 1: 12 trials from budget 3 up |
-    | fewer                                    | 2: 6 trials from budget 9 up  |
+    | full trials of a network that fit | first bracket (27 / 3)        | portfolio                             |
+    | --------------------------------- | ----------------------------- | ------------------------------------- |
+    | 12 and more                       | 0: 27 trials from budget 1 up | in its order, in a bracket of its own |
+    | fewer                             | 1: 12 trials from budget 3 up | classic models alone in it, and first |
 
-    Where 16 full trials of a network and of a booster fit, all of the portfolio is trained to the end; else it
-    starts at 9 of 27.
+    The portfolio's own bracket trains all to the end where 16 full trials of a network and of a booster fit; else it
+    starts at 9 of 27. On tables that take a network long, boosters are better for most of the time: there its
+    networks come after them, and start with those of the first bracket.
     """
     if min(n_rows, n_columns, n_workers) < 1 or n_classes < 0 or seconds <= 0:
         raise ValueError(
@@ -101,8 +103,9 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
     has_time = worker_seconds >= 16 * max(network_seconds, booster_seconds)
     return Plan(
         budgets=Budgets(),
-        first_bracket=0 if n_full_trials >= 12 else 1 if n_full_trials >= 8 else 2,
+        first_bracket=0 if n_full_trials >= 12 else 1,
         portfolio_rung=3 if has_time else 2,
+        classic_first=n_full_trials < 12,
         n_folds=N_FOLDS,
         network_epochs=network_epochs,
         rows_per_epoch=rows_per_epoch,

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from raytabdl.networks.dropout import FadingDropout
 from raytabdl.networks.numeric import PBLD
-from raytabdl.networks.realmlp import NTKLinear, RealMLP
+from raytabdl.networks.realmlp import MAX_EMBEDDED, NTKLinear, RealMLP
 from raytabdl.training.weights import Weights
 
 CARDINALITIES = (3, 10, 30)  # a sign, one-hot, vectors
@@ -88,6 +88,13 @@ def test_columns_that_are_constant_start_with_finite_weights():
     net = RealMLP(3, (), 2)
     net.initialise(torch.zeros(50, 3), torch.zeros(50, 0, dtype=torch.int64))
     assert all(p.isfinite().all() and p.abs().max() < 100 for p in net.parameters())
+
+
+def test_many_numbers_go_in_as_they_are():
+    wide = RealMLP(MAX_EMBEDDED + 1, (), 2)
+    assert not any(name.startswith("numbers.") for name, _ in wide.named_parameters())
+    assert wide.scale.shape == (MAX_EMBEDDED + 1,)
+    assert wide(torch.randn(4, MAX_EMBEDDED + 1), torch.zeros(4, 0, dtype=torch.int64)).shape == (4, 2)
 
 
 def test_pbld_gives_the_columns_themselves_beside_their_waves():

@@ -43,6 +43,7 @@ def test_more_time_never_shortens_training(table: tuple[int, int, int], time: tu
 def test_a_small_table_trains_for_long_and_starts_with_the_widest_bracket() -> None:
     p = plan(n_rows=500, n_columns=10, n_classes=2, seconds=300, n_workers=2)
     assert (p.network_epochs, p.first_bracket, p.rows_per_epoch) == (270, 0, 400)
+    assert not p.classic_first
 
 
 def test_the_portfolio_is_trained_to_the_end_where_there_is_time_for_networks_and_boosters() -> None:
@@ -56,7 +57,7 @@ def test_the_portfolio_is_trained_to_the_end_where_there_is_time_for_networks_an
 def test_a_large_table_in_little_time_trains_on_a_part_and_skips_the_low_rungs() -> None:
     p = plan(n_rows=1_000_000, n_columns=100, n_classes=2, seconds=20, n_workers=2)
     assert p.network_epochs == NETWORK.least
-    assert p.first_bracket == 2
+    assert (p.first_bracket, p.classic_first) == (1, True)
     assert MIN_ROWS_PER_EPOCH <= p.rows_per_epoch < 50_000
 
 
