@@ -31,8 +31,8 @@ as much. 'others' is the CPU time of everything else on the machine, in seconds 
 
 
 @click.command()
-@click.option("--version", help="Of ours.  [default: the newest that was run]")
-@click.option("--against", help="An older version of ours to set beside it.")
+@click.option("--version", help="Of ours, or how it begins.  [default: the newest that was run]")
+@click.option("--against", help="An older version of ours to set beside it, or how it begins.")
 def main(version: str | None, against: str | None) -> None:
     records = [record for record in read_records(CELLS) if record.machine == machine()]
     chosen = newest(records, version)
@@ -47,9 +47,17 @@ def main(version: str | None, against: str | None) -> None:
 
 
 def newest(records: Iterable[Record], version: str | None) -> list[Record]:
-    """The last record of each cell; of ours those of one version, the newest where none is named."""
+    """The last record of each cell; of ours those of one version, the newest where none is named.
+
+    Raises BadParameter where no version that was run begins so.
+    """
     records = list(records)
-    version = version or next((r.version for r in reversed(records) if r.key.system == OURS and r.version), None)
+    versions = [r.version for r in reversed(records) if r.key.system == OURS]
+    if version is not None and not any(v.startswith(version) for v in versions):
+        raise click.BadParameter(
+            f"{version} was not run; these were, the newest first: {list(dict.fromkeys(versions))}"
+        )
+    version = next((v for v in versions if v and v.startswith(version or "")), None)
     latest: dict[Key, Record] = {}
     for record in records:
         if record.key.system != OURS or record.version == version:

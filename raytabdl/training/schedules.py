@@ -50,7 +50,7 @@ class Coslog(Schedule):
     It is zero at 0, 1/15, 1/5, 7/15 and 1, and rises from there.
 
     >>> [round(Coslog().factor(t), 2) for t in (0, 1 / 15, 1 / 5, 1 / 3, 1)]
-    [0.0, 0.0, 0.0, 0.84, 0.0]
+    [0.0, 0.0, 0.0, 0.93, 0.0]
     """
 
     name: ClassVar[str] = "coslog4"

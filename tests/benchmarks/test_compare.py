@@ -5,12 +5,15 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import psutil
 import pytest
 
 from benchmarks.compare import standings
+from benchmarks.compare.cells import Key, Record
+from benchmarks.compare.report import newest
 from benchmarks.compare.scores import UnusablePredictionsError, score
 from benchmarks.compare.tables import N_FOLDS, load, split
 from raytabdl import datasets
@@ -180,3 +183,12 @@ def test_the_critical_difference_is_that_of_demsar():
 def test_a_clique_holds_all_that_are_less_than_the_difference_apart():
     mean_ranks = {"c": 3.0, "a": 1.0, "b": 1.8, "d": 3.5}
     assert standings.cliques(mean_ranks, 1.3) == [["a", "b"], ["b", "c"], ["c", "d"]]
+
+
+def test_the_report_takes_a_version_of_ours_by_how_it_begins_and_refuses_one_that_was_not_run():
+    keys = [Key("raytabdl", "a", 0, 60.0), Key("hgb", "a", 0, 60.0)]
+    records = [Record(keys[0], "aa11", "m"), Record(keys[1], "1.9", "m"), Record(keys[0], "bb22", "m")]
+    assert [r.version for r in newest(records, None)] == ["1.9", "bb22"]
+    assert {r.version for r in newest(records, "aa")} == {"1.9", "aa11"}
+    with pytest.raises(click.BadParameter, match=r"cc was not run.*'bb22', 'aa11'"):
+        newest(records, "cc")
