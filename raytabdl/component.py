@@ -10,12 +10,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 from raytabdl.inputs import Array, Inputs, Target
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 ConfigValue = bool | int | float | str
 Config = Mapping[str, ConfigValue]
@@ -133,8 +130,8 @@ class Network(Component):
         """How the optimizer treats parameters, by name; for others matrices decay, and vectors do not."""
         return {}
 
-    def initialise(self, x_num: Tensor, x_cat: Tensor) -> None:
-        """Sets weights that depend on the training rows, before the first step."""
+    def initialise(self, x_num: Any, x_cat: Any) -> None:
+        """Sets weights that depend on the training rows, tensors as in ``forward``, before the first step."""
 
 
 class Classic(Component):

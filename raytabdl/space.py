@@ -106,7 +106,10 @@ def configuration_space(choices: Choices, seed: int = 0) -> ConfigSpace.Configur
 
 
 def _training_families(choices: Choices, network: type[Network]) -> dict[str, tuple[type[Component], ...]]:
-    """The members that a network is trained with: those of the choices that its own space allows, its default first."""
+    """The members that a network is trained with: those of the choices that its own space allows, its default first.
+
+    Where it allows none of them it is trained with all: the user's choice goes before the network's.
+    """
     families: dict[str, tuple[type[Component], ...]] = {
         "scaler": choices.scalers,
         "optimizer": choices.optimizers,

@@ -5,15 +5,18 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from raytabdl.calibration import rung_loss
 from raytabdl.component import Horizon
 from raytabdl.exceptions import CorruptModelError
 from raytabdl.inputs import Target, TaskType
+from raytabdl.networks import ShapedMLP
 from raytabdl.pipeline import Standard, load_model, make_pipeline
 from raytabdl.quick import with_quick
 from raytabdl.space import Choices
 from raytabdl.task import Task, make_task
+from raytabdl.training.loop import predict
 
 CHOICES = with_quick(Choices())
 HORIZON = Horizon(max_budget=9, epochs=9, rows_per_epoch=1000, iteration_share=0.05)
@@ -188,3 +191,42 @@ def test_predictions_of_a_regression_stay_within_what_was_seen():
     assert standard.value(np.array([-100.0, 0.0, 100.0])).tolist() == [1.0, 2.0, 3.0]
     assert standard.standardised(np.array([2.0])).tolist() == [0.0]
     assert Standard.of(np.full(3, 7.0)).value(np.zeros(2)).tolist() == [7.0, 7.0]
+
+
+def test_a_network_sees_the_training_rows_first_and_is_trained_for_no_more_epochs_than_it_wants():
+    seen = []
+
+    class Mine(ShapedMLP):
+        name = "mine"
+        max_epochs = 4
+
+        def initialise(self, x_num, x_cat):
+            seen.append((len(x_num), len(x_cat)))
+
+    task = task_of("binary")
+    pipeline = make_pipeline(network("mine", "robust"), Choices(networks=(Mine,)), task.target, HORIZON, 0)
+    points = list(pipeline.train(task, 0))
+    assert HORIZON.epochs > 4
+    assert [point.epoch for point in points] == [1, 2, 3, 4]
+    assert points[-1].budget == HORIZON.max_budget
+    assert seen == [(len(task.split(0)[0]),) * 2]
+
+
+@each_target
+def test_the_mean_of_k_predictions_is_predicted(kind):
+    class Many(ShapedMLP):
+        name = "many"
+
+        def forward(self, x_num, x_cat):
+            output = super().forward(x_num, x_cat)
+            return torch.stack([output, 2 * output, -output], dim=1)
+
+    task = task_of(kind)
+    pipeline = make_pipeline(network("many", "robust"), Choices(networks=(Many,)), task.target, HORIZON, 0)
+    next(pipeline.train(task, 0))
+    outputs = predict(pipeline.network, *pipeline._tensors(validation(task)))
+    predictions = pipeline._predictions(pipeline.network, pipeline._tensors(validation(task)))
+    if task.target.task_type.is_classification:
+        np.testing.assert_allclose(predictions, outputs.softmax(2).mean(1), rtol=1e-6)
+    else:
+        np.testing.assert_allclose(predictions, pipeline.standard.value(outputs.mean(1)[:, 0].numpy()), rtol=1e-6)

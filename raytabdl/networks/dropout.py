@@ -45,5 +45,5 @@ class FadingDropout(Dropout):
         self.max_rate = rate
 
     def set_progress(self, progress: float) -> None:
-        """Sets the rate for a share of the horizon."""
+        """Sets the rate for a share of the horizon; the factor is that of ``FlatCosine``, which is a sibling's."""
         self.rate = self.max_rate * (1 + math.cos(math.pi * max(0.0, 2 * progress - 1))) / 2

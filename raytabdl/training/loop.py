@@ -88,7 +88,7 @@ class Training:
         self.n_steps_done = 0
         self.batch_sizes = _batch_sizes(rows_per_epoch, batch_size)
         self.weights = Weights(network, network.factors() if isinstance(network, Network) else {})
-        self.moments = torch.zeros((optimizer.n_moments, len(self.weights.vector))).to(self.weights.vector)
+        self.moments = self.weights.vector.new_zeros(optimizer.n_moments, len(self.weights.vector))
         self.max_gradient_norm = getattr(network, "max_gradient_norm", Network.max_gradient_norm)
         self._permutation = (-1, torch.empty(0, dtype=torch.int64))  # the pass over the table, and its order
 

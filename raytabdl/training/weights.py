@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -47,13 +48,10 @@ class Weights:
             self.segments.append(Segment(begin, end, segment_factors))
         self.vector = torch.cat([p.detach().flatten() for p in self.parameters])
         self.gradient = torch.zeros_like(self.vector)
-        self._view()
-
-    def move(self, vector: Tensor, gradient: Tensor) -> None:
-        """Keeps the weights in another vector, and the gradient beside it."""
-        vector.copy_(self.vector)
-        self.vector, self.gradient = vector, gradient
-        self._view()
+        begin = 0
+        for p in self.parameters:
+            p.data = self.vector[begin : begin + p.numel()].view(p.shape)
+            begin += p.numel()
 
     def differentiate(self, loss: Tensor) -> None:
         """Computes the gradient of a scalar loss."""
@@ -62,16 +60,6 @@ class Weights:
 
     def clip(self, max_norm: float) -> None:
         """Scales the gradient down to a norm of at most ``max_norm``."""
-        clip_(self.gradient, max_norm)
-
-    def _view(self) -> None:
-        begin = 0
-        for p in self.parameters:
-            p.data = self.vector[begin : begin + p.numel()].view(p.shape)
-            begin += p.numel()
-
-
-def clip_(gradients: Tensor, max_norm: float) -> None:
-    """Scales each gradient, a row of (..., n), down to a norm of at most ``max_norm``, in place."""
-    norms = torch.linalg.vector_norm(gradients, dim=-1, keepdim=True)
-    gradients.mul_((max_norm / norms.clamp_(min=1e-12)).clamp_(max=1.0))
+        if math.isfinite(max_norm):
+            norm = torch.linalg.vector_norm(self.gradient)
+            self.gradient.mul_((max_norm / norm.clamp_(min=1e-12)).clamp_(max=1.0))

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
+from raytabdl.component import Factors
 from raytabdl.networks import ShapedMLP, ShapedResNet
 from raytabdl.training import SGD, AdamW, Cosine, CosineCycles
 from raytabdl.training.loop import Training, TrainingData, classification_loss, predict, regression_loss
@@ -160,6 +161,52 @@ def test_an_epoch_that_ends_at_a_rung_ends_annealed():
     rates = [epoch.learning_rate / 1e-3 for epoch in epochs]
     assert all(rates[i] < 0.04 for i in (0, 2, 8))
     assert all(rates[i] > 0.04 for i in (1, 3, 4, 5, 6, 7))
+
+
+def test_a_module_is_told_the_share_of_the_horizon_before_each_step():
+    told = []
+
+    class Told(nn.Linear):
+        def set_progress(self, progress):
+            told.append(progress)
+
+    network = new_network(NETWORKS[0])
+    network.output = Told(16, 2)
+    list(training(network, n_epochs=2).epochs())
+    assert told == pytest.approx([(i + 0.5) / 8 for i in range(8)])
+
+
+def test_a_network_says_how_its_parameters_are_trained():
+    class Still(ShapedMLP):
+        def factors(self):
+            return {"output.weight": Factors(lr=0.0)}
+
+    network = new_network(partial(Still, max_units=16))
+    before = {name: p.detach().clone() for name, p in network.named_parameters()}
+    list(training(network, n_epochs=1).epochs())
+    assert [name for name, p in network.named_parameters() if torch.equal(p, before[name])] == ["output.weight"]
+
+
+def test_a_network_says_how_long_a_gradient_may_be():
+    class Short(ShapedMLP):
+        max_gradient_norm = 1e-3
+
+    norms = {}
+    for make in (ShapedMLP, Short):
+        course = training(new_network(partial(make, max_units=16)), optimizer=SGD())
+        next(course.epochs())
+        norms[make] = course.moments.norm()
+    assert norms[Short] < 0.02 * norms[ShapedMLP]
+
+
+def test_of_k_predictions_each_has_its_own_loss():
+    torch.manual_seed(0)
+    logits, y = torch.randn(5, 4, 3), torch.randint(3, (5,))
+    expected = torch.stack([classification_loss(logits[:, i], y) for i in range(4)]).mean(0)
+    torch.testing.assert_close(classification_loss(logits, y), expected)
+    values, y = torch.randn(5, 4, 1), torch.randn(5)
+    expected = torch.stack([regression_loss(values[:, i], y) for i in range(4)]).mean(0)
+    torch.testing.assert_close(regression_loss(values, y), expected)
 
 
 def test_a_loss_that_is_not_a_number_ends_the_training():

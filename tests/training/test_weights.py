@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
 from raytabdl.component import Factors
-from raytabdl.training.weights import Weights, clip_
+from raytabdl.training.weights import Weights
 
 
 def network():
@@ -65,17 +67,15 @@ def test_frozen_parameters_are_left_out():
     assert len(Weights(net, {}).vector) == 4 * 3 + 3 + 3 + 3
 
 
-def test_moving_keeps_the_weights():
-    net, x = network().eval(), torch.randn(8, 4)
-    weights, before = Weights(net, {}), net(x)
-    rows = torch.zeros(2, 2, len(weights.vector))
-    weights.move(*rows[:, 1])
-    torch.testing.assert_close(net(x), before)
-    rows[0, 1] = 0
-    assert (net(x) == 0).all()
+@pytest.mark.parametrize(("max_norm", "clipped"), [(1.0, [0.6, 0.8]), (10.0, [3, 4]), (math.inf, [3, 4])])
+def test_a_gradient_is_clipped_to_its_greatest_norm(max_norm, clipped):
+    weights = Weights(nn.Linear(2, 1, bias=False), {})
+    weights.gradient.copy_(torch.tensor([3.0, 4.0]))
+    weights.clip(max_norm)
+    torch.testing.assert_close(weights.gradient, torch.tensor(clipped, dtype=torch.float32))
 
 
-def test_each_gradient_is_clipped_by_its_own_norm():
-    gradients = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])
-    clip_(gradients, 1.0)
-    torch.testing.assert_close(gradients, torch.tensor([[0.6, 0.8], [0.3, 0.4], [0.0, 0.0]]))
+def test_a_gradient_of_zero_stays():
+    weights = Weights(nn.Linear(2, 1, bias=False), {})
+    weights.clip(1.0)
+    assert (weights.gradient == 0).all()
