@@ -316,6 +316,7 @@ def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tupl
 
 def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> None:
     cluster = connection.cluster()  # before the imports, which its thread does: two threads in their midst fail
+    interrupt.renew()
     from raytabdl.runtime.resume import rebuild, remaining
     from raytabdl.runtime.tune import Search, Snapshot, run_search
 

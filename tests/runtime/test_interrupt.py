@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -66,3 +68,33 @@ def test_in_another_thread_no_handler_is_set() -> None:
     thread.start()
     thread.join()
     assert seen == [before, False]
+
+
+TERMINATED = """
+import os, signal, sys, time
+from raytabdl.runtime.cluster import Connection
+from raytabdl.runtime.interrupt import Interrupt
+with Interrupt() as interrupt:
+    connection = Connection(1)
+    connection.cluster()
+    if sys.argv[1] == "renewed":
+        interrupt.renew()
+    os.kill(os.getpid(), signal.SIGTERM)
+    began = time.monotonic()
+    while time.monotonic() - began < 4:
+        time.sleep(0.1)  # what is left to do takes longer than Ray's alarm
+    print("interrupted", interrupt.is_set())
+connection.close()
+connection.join()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("when", "is_rays"), [("renewed", False), ("before", True)])
+def test_a_sigterm_after_the_start_of_ray_leaves_the_time_that_the_end_takes(when: str, is_rays: bool) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    process = subprocess.run(
+        [sys.executable, "-c", TERMINATED, when], capture_output=True, text=True, env=environment, check=False
+    )
+    assert (process.returncode, process.stdout) == (0, "interrupted True\n")
+    assert ("SIGTERM received" in process.stderr) is is_rays  # Ray's handler prints where the process was
