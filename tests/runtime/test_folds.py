@@ -112,7 +112,7 @@ def test_the_folds_begin_early_where_the_portfolio_is_through() -> None:
 
 @pytest.fixture(scope="module", params=["multiclass", "regression"])
 def fitted(request, ray_cluster, tmp_path_factory):
-    """A fit with time for the folds, its rows and its target."""
+    """A fit with time for the folds, also where Ray takes half of a minute to start; its rows and its target."""
     name, cls = {"multiclass": ("car", TabularClassifier), "regression": ("airfoil_self_noise", TabularRegressor)}[
         request.param
     ]
@@ -120,7 +120,7 @@ def fitted(request, ray_cluster, tmp_path_factory):
     X, y = X.iloc[::5], y.iloc[::5]
     choices = Choices(networks=(ShapedMLP,), classic=(LightGBM,))
     folder = tmp_path_factory.mktemp("folds") / "run"
-    return cls(30, choices=choices, run_folder=folder, progress=False).fit(X, y), X, y
+    return cls(60, choices=choices, run_folder=folder, progress=False).fit(X, y), X, y
 
 
 @pytest.mark.ray
