@@ -58,12 +58,17 @@ def wait_until(condition: Callable[[], Any], seconds: float = 90.0) -> Any:
     return answer
 
 
+def title(process: psutil.Process) -> str:
+    """What Ray calls a process; nothing of one that has just ended."""
+    return " ".join(process.cmdline()[:1])
+
+
 def workers(name: str, of: int | None = None) -> list[psutil.Process]:
     """The processes of this test's Ray (or of another driver's) that hold an actor of such a class."""
     found = []
     for process in psutil.Process(of).children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if process.cmdline() and process.cmdline()[0].startswith("ray::") and name in process.cmdline()[0]:
+            if title(process).startswith("ray::") and name in title(process):
                 found.append(process)
     return found
 
@@ -177,7 +182,7 @@ def test_the_ensemble_survives_its_actor(ray_cluster: None, table: Table, slow: 
     def kill_actor(folder: Path) -> None:
         wait_until(lambda: any(r["record"] == "result" for r in searched(records(folder))))
         # It is started after the first report; while it starts, its title names the constructor.
-        (actor,) = wait_until(lambda: [p for p in workers("EnsembleActor") if "__init__" not in p.cmdline()[0]])
+        (actor,) = wait_until(lambda: [p for p in workers("EnsembleActor") if "__init__" not in title(p)])
         actor.kill()
         killed["at"] = len(records(folder))
         wait_until(lambda: [p for p in workers("EnsembleActor") if p.pid != actor.pid])
