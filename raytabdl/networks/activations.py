@@ -39,5 +39,5 @@ class _ParametricMish(torch.autograd.Function):
         x, slope, exponential, ratio = ctx.saved_tensors
         derivative = torch.addcmul(torch.ones((), dtype=x.dtype, device=x.device), ratio, ratio, value=-1).mul_(x)
         derivative.mul_(exponential).div_(exponential + 1).add_(ratio)
-        to_slope = (ratio - 1).mul_(x).mul_(gradient).sum(dim=0)
+        to_slope = (ratio - 1).mul_(x).mul_(gradient).sum_to_size(slope.shape)
         return derivative.sub_(1).mul_(slope).add_(1).mul_(gradient), to_slope

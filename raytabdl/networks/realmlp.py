@@ -142,10 +142,10 @@ class NTKLinear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.randn(d_out, d_in))
         self.bias = nn.Parameter(torch.zeros(d_out))
-        self._factor = 1 / math.sqrt(d_in)
+        self.factor = 1 / math.sqrt(d_in)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.addmm(self.bias, x, self.weight.t(), alpha=self._factor)
+        return torch.addmm(self.bias, x, self.weight.t(), alpha=self.factor)
 
     def initialise(self, x: Tensor) -> Tensor:
         """Scales the weights to outputs of unit variance on rows x, and draws the biases: "he+5" (Steinwart, 2019).
@@ -153,7 +153,7 @@ class NTKLinear(nn.Module):
         A bias is minus a random convex combination of the outputs of 5 rows, so that the kinks lie among the data.
         Gives the outputs.
         """
-        outputs = x @ self.weight.t() * self._factor
+        outputs = x @ self.weight.t() * self.factor
         deviations = outputs.std(dim=0, correction=0)
         deviations[deviations < 1e-6] = 1.0  # inputs that are all alike: the weights stay
         self.weight.div_(deviations[:, None])

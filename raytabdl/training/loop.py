@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from raytabdl.component import Network
 from raytabdl.training.optimizers import Optimizer
 from raytabdl.training.schedules import Schedule
-from raytabdl.training.weights import Weights
+from raytabdl.training.weights import Weights, clip_
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From outputs, (batch, d_out) or (batch, k, d_out), and targets, (batch,), to the loss of each row, (batch,)."""
@@ -127,41 +128,52 @@ class Training:
         self.n_steps_done += 1
         return lr
 
-    def _train_epoch(self) -> Epoch:
-        began = time.perf_counter()
+    def progress(self, i: int) -> float:
+        """The share of the horizon in the middle of step ``i`` of this epoch: no step falls on the end of a cycle."""
+        return (self.n_epochs_done + (i + 0.5) / len(self.batch_sizes)) / self.n_epochs
+
+    def next_rows(self) -> TrainingData:
+        """The rows of the next epoch, in order."""
+        rows = self._rows(self.n_epochs_done).to(self.data.y.device)
+        return TrainingData(self.data.x_num[rows], self.data.x_cat[rows], self.data.y[rows])
+
+    @contextmanager
+    def drawing(self) -> Iterator[None]:
+        """Random numbers are those of the next epoch, and torch's own generator is left as it was."""
         device = self.data.y.device
-        rows = self._rows(self.n_epochs_done).to(device)
-        columns = (self.data.x_num, self.data.x_cat, self.data.y)
-        batches = zip(*(torch.split(column[rows], self.batch_sizes) for column in columns), strict=True)
-        hooks = (getattr(module, "set_progress", None) for module in self.network.modules())
-        scheduled = [set_progress for set_progress in hooks if callable(set_progress)]
-        total_loss = torch.zeros((), device=device)
-        self.network.train()
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
             torch.manual_seed(_derived_seed(self.seed, _EPOCH, self.n_epochs_done))
-            for i, (x_num, x_cat, y) in enumerate(batches):
-                progress = self._progress(i)
-                for set_progress in scheduled:
-                    set_progress(progress)
-                total_loss += self._step(x_num, x_cat, y) * len(y)
-                learning_rate = self.update(progress)
+            yield
+
+    def end_epoch(self, train_loss: float, learning_rate: float, seconds: float) -> Epoch:
+        """Counts the epoch. Raises FloatingPointError where its loss is not finite."""
         self.n_epochs_done += 1
-        train_loss = total_loss.item() / len(rows)  # the one synchronisation with a GPU
         if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the loss must stay finite, got {train_loss=} in epoch {self.n_epochs_done} at {learning_rate=:.3g}"
             )
-        return Epoch(self.n_epochs_done, train_loss, learning_rate, time.perf_counter() - began)
+        return Epoch(self.n_epochs_done, train_loss, learning_rate, seconds)
+
+    def _train_epoch(self) -> Epoch:
+        began = time.perf_counter()
+        total_loss = torch.zeros((), device=self.data.y.device)
+        self.network.train()
+        scheduled = scheduled_modules(self.network)
+        with self.drawing():
+            for i, (x_num, x_cat, y) in enumerate(batches(self.next_rows(), self.batch_sizes)):
+                progress = self.progress(i)
+                for set_progress in scheduled:
+                    set_progress(progress)
+                total_loss += self._step(x_num, x_cat, y) * len(y)
+                learning_rate = self.update(progress)
+        train_loss = total_loss.item() / sum(self.batch_sizes)  # the one synchronisation with a GPU
+        return self.end_epoch(train_loss, learning_rate, time.perf_counter() - began)
 
     def _step(self, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
         loss = self.loss(self.network(x_num, x_cat), y).mean()
         self.weights.differentiate(loss)
-        self.weights.clip(self.max_gradient_norm)
+        clip_(self.weights.gradient, self.max_gradient_norm)
         return loss.detach()
-
-    def _progress(self, i: int) -> float:
-        """The share of the horizon in the middle of step ``i`` of this epoch: no step falls on the end of a cycle."""
-        return (self.n_epochs_done + (i + 0.5) / len(self.batch_sizes)) / self.n_epochs
 
     def _rows(self, n_epochs_done: int) -> Tensor:
         """The rows of the next epoch, in order."""
@@ -202,6 +214,19 @@ def classification_loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0)
 def regression_loss(output: Tensor, y: Tensor) -> Tensor:
     """The squared error of each row; of k predictions the mean of theirs."""
     return (output.flatten(1) - y[:, None]).square().mean(1)
+
+
+def batches(data: TrainingData, sizes: Sequence[int]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The rows in parts of the given sizes; they are the last dimension but one of ``x_num``, the last of ``y``."""
+    n_leading = data.y.ndim - 1  # before the rows
+    columns = (data.x_num, data.x_cat, data.y)
+    return zip(*(torch.split(column, list(sizes), dim=n_leading) for column in columns), strict=True)
+
+
+def scheduled_modules(network: nn.Module) -> list[Callable[[float], None]]:
+    """The methods by which modules are told the share of the horizon before each step."""
+    hooks = (getattr(module, "set_progress", None) for module in network.modules())
+    return [hook for hook in hooks if callable(hook)]
 
 
 def _batch_sizes(n_rows: int, batch_size: int) -> list[int]:

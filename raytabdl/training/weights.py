@@ -38,16 +38,21 @@ class Weights:
         if unknown := factors.keys() - parameters.keys():
             raise ValueError(f"factors must be those of parameters, got {sorted(unknown)}")
         own = {name: factors.get(name, _MATRIX if p.ndim >= 2 else _VECTOR) for name, p in parameters.items()}
-        order = sorted(parameters, key=lambda name: (own[name].lr, own[name].weight_decay))
-        self.parameters = [parameters[name] for name in order]
+        self.names = sorted(parameters, key=lambda name: (own[name].lr, own[name].weight_decay))
+        self.parameters = [parameters[name] for name in self.names]
         self.segments: list[Segment] = []
         end = 0
-        for segment_factors, names in groupby(order, key=lambda name: own[name]):
+        for segment_factors, names in groupby(self.names, key=lambda name: own[name]):
             begin = end
             end += sum(parameters[name].numel() for name in names)
             self.segments.append(Segment(begin, end, segment_factors))
         self.vector = torch.cat([p.detach().flatten() for p in self.parameters])
-        self.gradient = torch.zeros_like(self.vector)
+        self.move(self.vector, torch.zeros_like(self.vector))
+
+    def move(self, vector: Tensor, gradient: Tensor) -> None:
+        """Keeps the weights in ``vector`` and their gradient in ``gradient``, both (n,), from now on."""
+        self.vector = vector.copy_(self.vector)
+        self.gradient = gradient
         begin = 0
         for p in self.parameters:
             p.data = self.vector[begin : begin + p.numel()].view(p.shape)
@@ -58,8 +63,9 @@ class Weights:
         gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
         torch.cat([gradient.flatten() for gradient in gradients], out=self.gradient)
 
-    def clip(self, max_norm: float) -> None:
-        """Scales the gradient down to a norm of at most ``max_norm``."""
-        if math.isfinite(max_norm):
-            norm = torch.linalg.vector_norm(self.gradient)
-            self.gradient.mul_((max_norm / norm.clamp_(min=1e-12)).clamp_(max=1.0))
+
+def clip_(gradient: Tensor, max_norm: float) -> None:
+    """Scales gradients, (..., n), down to norms of at most ``max_norm``, in place."""
+    if math.isfinite(max_norm):
+        norm = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
+        gradient.mul_((max_norm / norm.clamp_(min=1e-12)).clamp_(max=1.0))

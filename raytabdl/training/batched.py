@@ -1,0 +1,127 @@
+"""Several configurations or folds of one shape, trained in one network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from raytabdl.training.loop import Epoch, Training, TrainingData, batches, scheduled_modules
+from raytabdl.training.weights import clip_
+
+Stack = Callable[[Sequence[nn.Module]], nn.Module]
+"""From k networks of one shape to one that maps (k, batch, ...) to (k, batch, d_out), its parameters (k, ...)."""
+
+
+class BatchedTraining:
+    """Trainings that go on together, an epoch at a time, each as it would alone.
+
+    Matrix products of k small networks are one batched product, which saves most of the time that a CPU spends between
+    them. Shapes of networks, sizes of batches and horizons are common to all; rows, seeds, optimizers' settings,
+    schedules and rates of dropout are each training's own. Their weights become rows of one matrix and stay those of
+    the trainings: each can be evaluated and saved meanwhile, and can go on alone. Only random numbers that a network
+    draws in training, such as dropout's, differ from those of a training alone.
+    """
+
+    def __init__(self, trainings: Sequence[Training], stack: Stack) -> None:
+        _check_alike(trainings)
+        self.trainings = tuple(trainings)
+        self.failures: dict[int, FloatingPointError] = {}
+        """Why a training ended early, by its index."""
+        self._network = stack([training.network for training in trainings])
+        self._parameters = self._collect()
+        self._scheduled = scheduled_modules(self._network)
+
+    def epochs(self) -> Iterator[tuple[Epoch | None, ...]]:
+        """Trains all for an epoch at a time, up to the horizon; None for one whose loss has become infinite or NaN.
+
+        The seconds of an epoch are shared equally among them.
+        """
+        first = self.trainings[0]
+        while first.n_epochs_done < first.n_epochs and len(self.failures) < len(self.trainings):
+            yield self._train_epoch()
+
+    def _collect(self) -> list[nn.Parameter]:
+        """Moves weights, gradients and moments of all into matrices; gives the parameters of the common network."""
+        first = self.trainings[0]
+        weights = first.weights.vector.new_empty(len(self.trainings), len(first.weights.vector))
+        self._gradients = torch.zeros_like(weights)
+        moments = first.moments.new_empty(len(self.trainings), *first.moments.shape)
+        for training, *rows in zip(self.trainings, weights, self._gradients, moments, strict=True):
+            training.weights.move(rows[0], rows[1])
+            training.moments = rows[2].copy_(training.moments)
+        stacked = dict(self._network.named_parameters())
+        parameters = [stacked[name] for name in first.weights.names]
+        begin = 0
+        for p, own in zip(parameters, first.weights.parameters, strict=True):
+            p.data = weights[:, begin : begin + own.numel()].view(p.shape)
+            begin += own.numel()
+        return parameters
+
+    def _train_epoch(self) -> tuple[Epoch | None, ...]:
+        began = time.perf_counter()
+        first = self.trainings[0]
+        rows = _stacked([training.next_rows() for training in self.trainings])
+        totals = torch.zeros(len(self.trainings), device=rows.y.device)
+        self._network.train()
+        with first.drawing():
+            for i, (x_num, x_cat, y) in enumerate(batches(rows, first.batch_sizes)):
+                progress = first.progress(i)
+                for set_progress in self._scheduled:
+                    set_progress(progress)
+                totals += self._step(x_num, x_cat, y) * y.shape[1]
+                learning_rates = [training.update(progress) for training in self.trainings]
+        losses = (totals / sum(first.batch_sizes)).tolist()
+        seconds = (time.perf_counter() - began) / len(self.trainings)
+        return tuple(self._end_epoch(k, losses[k], rate, seconds) for k, rate in enumerate(learning_rates))
+
+    def _end_epoch(self, k: int, train_loss: float, learning_rate: float, seconds: float) -> Epoch | None:
+        if k in self.failures:
+            self.trainings[k].n_epochs_done += 1
+            return None
+        try:
+            return self.trainings[k].end_epoch(train_loss, learning_rate, seconds)
+        except FloatingPointError as error:
+            self.failures[k] = error
+            return None
+
+    def _step(self, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
+        first = self.trainings[0]
+        outputs = self._network(x_num, x_cat)  # (k, batch, d_out)
+        losses = first.loss(outputs.flatten(0, 1), y.flatten()).view(y.shape).mean(dim=1)
+        gradients = torch.autograd.grad(losses.sum(), self._parameters, materialize_grads=True)
+        torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=self._gradients)
+        clip_(self._gradients, first.max_gradient_norm)
+        return losses.detach()
+
+
+def _stacked(parts: Sequence[TrainingData]) -> TrainingData:
+    """Rows of k trainings, (k, n, ...)."""
+    return TrainingData(
+        torch.stack([part.x_num for part in parts]),
+        torch.stack([part.x_cat for part in parts]),
+        torch.stack([part.y for part in parts]),
+    )
+
+
+def _check_alike(trainings: Sequence[Training]) -> None:
+    first = trainings[0]
+    for other in trainings[1:]:
+        for name in ("n_epochs", "n_epochs_done", "batch_sizes", "loss", "max_gradient_norm"):
+            if (seen := getattr(other, name)) != (expected := getattr(first, name)):
+                raise ValueError(f"trainings in a batch must be alike in {name}, got {expected} and {seen}")
+        expected, seen = _shapes(first), _shapes(other)
+        if list(expected.items()) != list(seen.items()):  # in the order of the segments
+            raise ValueError(f"trainings in a batch must have networks of one shape, got {expected} and {seen}")
+        if first.optimizer.n_moments != other.optimizer.n_moments:
+            raise ValueError(
+                "trainings in a batch must have optimizers with as many moments, got "
+                f"{first.optimizer.name} and {other.optimizer.name}"
+            )
+
+
+def _shapes(training: Training) -> dict[str, tuple[int, ...]]:
+    weights = training.weights
+    return {name: tuple(p.shape) for name, p in zip(weights.names, weights.parameters, strict=True)}
