@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from raytabdl.training.loop import Epoch, Training, TrainingData, batches, scheduled_modules
+from raytabdl.training.optimizers import Optimizer
 from raytabdl.training.weights import clip_
 
 Stack = Callable[[Sequence[nn.Module]], nn.Module]
@@ -32,6 +33,12 @@ class BatchedTraining:
         """Why a training ended early, by its index."""
         self._network = stack([training.network for training in trainings])
         self._parameters = self._collect()
+        self._is_uniform = _differ_in_rates_only([training.optimizer for training in trainings])
+        factors = [training.weights.factors() for training in trainings]
+        self._lr_factors = _squeezed(torch.stack([lr for lr, _ in factors]))
+        self._decay_factors = _squeezed(torch.stack([decay for _, decay in factors]))
+        self._n_steps = trainings[0].n_steps.clone()
+        self._weight_decay = (torch.empty(0), torch.empty(0))  # of each member, and of each weight
         self._scheduled = scheduled_modules(self._network)
 
     def epochs(self) -> Iterator[tuple[Epoch | None, ...]]:
@@ -48,16 +55,19 @@ class BatchedTraining:
         first = self.trainings[0]
         weights = first.weights.vector.new_empty(len(self.trainings), len(first.weights.vector))
         self._gradients = torch.zeros_like(weights)
-        moments = first.moments.new_empty(len(self.trainings), *first.moments.shape)
-        for training, *rows in zip(self.trainings, weights, self._gradients, moments, strict=True):
-            training.weights.move(rows[0], rows[1])
-            training.moments = rows[2].copy_(training.moments)
+        moments = first.moments.new_empty(len(first.moments), *weights.shape)
+        for k, training in enumerate(self.trainings):
+            training.place(weights[k], self._gradients[k], moments[:, k])
+        self._weights, self._moments = weights, tuple(moments)
         stacked = dict(self._network.named_parameters())
         parameters = [stacked[name] for name in first.weights.names]
+        self._gradient_parts: list[Tensor] = []
         begin = 0
         for p, own in zip(parameters, first.weights.parameters, strict=True):
-            p.data = weights[:, begin : begin + own.numel()].view(p.shape)
-            begin += own.numel()
+            end = begin + own.numel()
+            p.data = weights[:, begin:end].view(p.shape)
+            self._gradient_parts.append(self._gradients[:, begin:end].view(p.shape))
+            begin = end
         return parameters
 
     def _train_epoch(self) -> tuple[Epoch | None, ...]:
@@ -72,10 +82,32 @@ class BatchedTraining:
                 for set_progress in self._scheduled:
                     set_progress(progress)
                 totals += self._step(x_num, x_cat, y) * y.shape[1]
-                learning_rates = [training.update(progress) for training in self.trainings]
+                learning_rates = self._update(progress)
+        for training in self.trainings:
+            training.n_steps.copy_(self._n_steps)
         losses = (totals / sum(first.batch_sizes)).tolist()
         seconds = (time.perf_counter() - began) / len(self.trainings)
         return tuple(self._end_epoch(k, losses[k], rate, seconds) for k, rate in enumerate(learning_rates))
+
+    def _update(self, progress: float) -> list[float]:
+        """One step of all; in one where their optimizers differ in nothing but rates and decays."""
+        if not self._is_uniform:
+            self._n_steps += 1
+            return [training.update(progress) for training in self.trainings]
+        rates = [training.rates(progress) for training in self.trainings]
+        self._n_steps += 1
+        lr, weight_decay = self._weights.new_tensor(rates).t().unsqueeze(-1)  # (k, 1) each
+        if not torch.equal(weight_decay, self._weight_decay[0]):
+            self._weight_decay = weight_decay, weight_decay * self._decay_factors
+        self.trainings[0].optimizer.step(
+            self._weights,
+            self._gradients,
+            self._moments,
+            n_steps=self._n_steps,
+            lr=lr * self._lr_factors,
+            weight_decay=self._weight_decay[1],
+        )
+        return [lr for lr, _ in rates]
 
     def _end_epoch(self, k: int, train_loss: float, learning_rate: float, seconds: float) -> Epoch | None:
         if k in self.failures:
@@ -92,7 +124,8 @@ class BatchedTraining:
         outputs = self._network(x_num, x_cat)  # (k, batch, d_out)
         losses = first.loss(outputs.flatten(0, 1), y.flatten()).view(y.shape).mean(dim=1)
         gradients = torch.autograd.grad(losses.sum(), self._parameters, materialize_grads=True)
-        torch.cat([gradient.flatten(1) for gradient in gradients], dim=1, out=self._gradients)
+        # Gradients of batched products are transposed; torch.cat would have them copied before.
+        torch._foreach_copy_(self._gradient_parts, gradients)
         clip_(self._gradients, first.max_gradient_norm)
         return losses.detach()
 
@@ -104,6 +137,16 @@ def _stacked(parts: Sequence[TrainingData]) -> TrainingData:
         torch.stack([part.x_cat for part in parts]),
         torch.stack([part.y for part in parts]),
     )
+
+
+def _differ_in_rates_only(optimizers: Sequence[Optimizer]) -> bool:
+    settings = [(type(optimizer), {**vars(optimizer), "lr": 0.0, "weight_decay": 0.0}) for optimizer in optimizers]
+    return all(setting == settings[0] for setting in settings)
+
+
+def _squeezed(factors: Tensor) -> Tensor:
+    """Factors of all weights, (k, n), or (1, 1) where they are the same: a pass over memory less in each step."""
+    return factors[:1, :1] if bool((factors == factors[0, 0]).all()) else factors
 
 
 def _check_alike(trainings: Sequence[Training]) -> None:

@@ -86,10 +86,11 @@ class Training:
         self.n_epochs = n_epochs
         self.seed = seed
         self.n_epochs_done = 0
-        self.n_steps_done = 0
         self.batch_sizes = _batch_sizes(rows_per_epoch, batch_size)
         self.weights = Weights(network, network.factors() if isinstance(network, Network) else {})
         self.moments = self.weights.vector.new_zeros(optimizer.n_moments, len(self.weights.vector))
+        self.place(self.weights.vector, self.weights.gradient, self.moments)
+        self.n_steps = torch.zeros((), dtype=torch.float32, device=self.moments.device)
         self.max_gradient_norm = getattr(network, "max_gradient_norm", Network.max_gradient_norm)
         self._permutation = (-1, torch.empty(0, dtype=torch.int64))  # the pass over the table, and its order
 
@@ -107,26 +108,29 @@ class Training:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Takes a copy of what ``state`` gave in a training with the same arguments; the next epochs are the same."""
         self.n_epochs_done = int(state["n_epochs_done"])
-        self.n_steps_done = self.n_epochs_done * len(self.batch_sizes)
+        self.n_steps.fill_(self.n_epochs_done * len(self.batch_sizes))
         self.network.load_state_dict(_below("network.", state))
         self.moments.copy_(state["moments"])
 
     def update(self, progress: float) -> float:
         """One step of the optimizer along the gradient; gives the learning rate."""
-        lr = self.optimizer.lr * self.schedule.factor(progress)
-        weight_decay = self.optimizer.decay(progress)
-        for segment in self.weights.segments:
-            part = slice(segment.begin, segment.end)
-            self.optimizer.step(
-                self.weights.vector[part],
-                self.weights.gradient[part],
-                self.moments[:, part],
-                n_steps=self.n_steps_done + 1,
-                lr=lr * segment.factors.lr,
-                weight_decay=weight_decay * segment.factors.weight_decay,
-            )
-        self.n_steps_done += 1
+        lr, weight_decay = self.rates(progress)
+        self.n_steps += 1
+        for weights, gradient, moments, factors in self._segments:
+            own = {"lr": lr * factors.lr, "weight_decay": weight_decay * factors.weight_decay}
+            self.optimizer.step(weights, gradient, moments, n_steps=self.n_steps, **own)
         return lr
+
+    def rates(self, progress: float) -> tuple[float, float]:
+        """The learning rate and the weight decay at a share of the horizon."""
+        return self.optimizer.lr * self.schedule.factor(progress), self.optimizer.decay(progress)
+
+    def place(self, vector: Tensor, gradient: Tensor, moments: Tensor) -> None:
+        """Keeps weights and gradient, (n,), and moments, (n_moments, n), in the given memory from now on."""
+        self.weights.move(vector, gradient)
+        self.moments = moments.copy_(self.moments)
+        parts = [(slice(segment.begin, segment.end), segment.factors) for segment in self.weights.segments]
+        self._segments = [(vector[p], gradient[p], tuple(moments[:, p]), factors) for p, factors in parts]
 
     def progress(self, i: int) -> float:
         """The share of the horizon in the middle of step ``i`` of this epoch: no step falls on the end of a cycle."""

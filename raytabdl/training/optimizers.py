@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -11,14 +11,18 @@ from torch import Tensor
 from raytabdl.component import Choice, Component, Real, Space
 from raytabdl.training.schedules import Constant, FlatCosine, Schedule
 
-_DECAY_SCHEDULES: dict[str, type[Schedule]] = {"constant": Constant, "flat_cosine": FlatCosine}
+Moments = Sequence[Tensor]
+Rate = float | Tensor
+
+_DECAY_SCHEDULES: dict[str, Schedule] = {"constant": Constant(), "flat_cosine": FlatCosine()}
 
 
 class Optimizer(Component):
-    """Steps along gradients. Weights, gradients and moments are vectors, (n,) and (n_moments, n), changed in place.
+    """Steps along gradients. Weights, gradient and each of the moments are vectors, (n,), changed in place.
 
-    ``step`` may be called on each segment of a network's weights apart, with the segment's own rate and decay;
-    ``n_steps`` counts from 1.
+    ``step`` may be called on each segment of a network's weights apart, with the segment's own rate and decay, or on
+    contiguous matrices, (k, n), with rates and decays of (k, 1) or (k, n). ``n_steps``, float32 without a dimension,
+    counts from 1.
     """
 
     n_moments: ClassVar[int]
@@ -32,7 +36,7 @@ class Optimizer(Component):
         return self.weight_decay
 
     def step(
-        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+        self, weights: Tensor, gradient: Tensor, moments: Moments, *, n_steps: Tensor, lr: Rate, weight_decay: Rate
     ) -> None:
         raise NotImplementedError
 
@@ -55,16 +59,15 @@ class AdamW(Optimizer):
         self.lr = lr
         self.weight_decay = weight_decay
         self.beta2 = beta2
-        self._schedule = _DECAY_SCHEDULES[decay_schedule]()
+        self.decay_schedule = decay_schedule
 
     def decay(self, progress: float) -> float:
-        return self.weight_decay * self._schedule.factor(progress)
+        return self.weight_decay * _DECAY_SCHEDULES[self.decay_schedule].factor(progress)
 
     def step(
-        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+        self, weights: Tensor, gradient: Tensor, moments: Moments, *, n_steps: Tensor, lr: Rate, weight_decay: Rate
     ) -> None:
-        betas = (0.9, self.beta2)
-        _fused(torch._fused_adamw_, weights, gradient, moments, n_steps, lr, weight_decay, betas)
+        _adam(weights, gradient, moments, n_steps, lr, weight_decay, (0.9, self.beta2))
 
 
 class Adam(Optimizer):
@@ -88,10 +91,10 @@ class Adam(Optimizer):
         self.beta2 = beta2
 
     def step(
-        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+        self, weights: Tensor, gradient: Tensor, moments: Moments, *, n_steps: Tensor, lr: Rate, weight_decay: Rate
     ) -> None:
-        betas = (self.beta1, self.beta2)
-        _fused(torch._fused_adam_, weights, gradient, moments, n_steps, lr, weight_decay, betas)
+        gradient.add_(weights * weight_decay)
+        _adam(weights, gradient, moments, n_steps, lr, 0.0, (self.beta1, self.beta2))
 
 
 class SGD(Optimizer):
@@ -111,13 +114,12 @@ class SGD(Optimizer):
         self.momentum = momentum
 
     def step(
-        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+        self, weights: Tensor, gradient: Tensor, moments: Moments, *, n_steps: Tensor, lr: Rate, weight_decay: Rate
     ) -> None:
         (velocity,) = moments
-        if weight_decay:
-            gradient.add_(weights, alpha=weight_decay)
+        gradient.add_(weights * weight_decay)
         velocity.mul_(self.momentum).add_(gradient)
-        weights.add_(gradient.add_(velocity, alpha=self.momentum), alpha=-lr)
+        weights.sub_(gradient.add_(velocity, alpha=self.momentum).mul_(lr))
 
 
 class RMSprop(Optimizer):
@@ -141,28 +143,56 @@ class RMSprop(Optimizer):
         self.momentum = momentum
 
     def step(
-        self, weights: Tensor, gradient: Tensor, moments: Tensor, *, n_steps: int, lr: float, weight_decay: float
+        self, weights: Tensor, gradient: Tensor, moments: Moments, *, n_steps: Tensor, lr: Rate, weight_decay: Rate
     ) -> None:
         mean_square, velocity = moments
-        if weight_decay:
-            gradient.add_(weights, alpha=weight_decay)
+        gradient.add_(weights * weight_decay)
         mean_square.mul_(self.alpha).addcmul_(gradient, gradient, value=1 - self.alpha)
         velocity.mul_(self.momentum).addcdiv_(gradient, mean_square.sqrt().add_(1e-8))
-        weights.add_(velocity, alpha=-lr)
+        weights.sub_(velocity * lr)
 
 
-def _fused(
-    kernel: Callable[..., None],
+def _adam(
     weights: Tensor,
     gradient: Tensor,
-    moments: Tensor,
-    n_steps: int,
+    moments: Moments,
+    n_steps: Tensor,
+    lr: Rate,
+    weight_decay: Rate,
+    betas: tuple[float, float],
+) -> None:
+    """Adam with decoupled decay, by the kernel of torch's fused one: in one pass over memory what takes ten apart."""
+    if isinstance(lr, float) and isinstance(weight_decay, float):
+        _fused_adamw(weights, gradient, moments, n_steps, lr, weight_decay, betas)
+        return
+    step = torch.zeros_like(weights)
+    _fused_adamw(step, gradient, moments, n_steps, 1.0, 0.0, betas)
+    step.addcmul_(weights, torch.as_tensor(weight_decay), value=-1)
+    weights.addcmul_(step, torch.as_tensor(lr))
+
+
+def _fused_adamw(
+    weights: Tensor,
+    gradient: Tensor,
+    moments: Moments,
+    n_steps: Tensor,
     lr: float,
     weight_decay: float,
     betas: tuple[float, float],
 ) -> None:
-    """Calls the kernel behind torch's own fused optimizers, which does in one pass over memory what takes ten apart."""
     mean, mean_square = moments
-    count = torch.tensor(float(n_steps), device=weights.device)
-    settings = {"lr": lr, "beta1": betas[0], "beta2": betas[1], "weight_decay": weight_decay, "eps": 1e-8}
-    kernel([weights], [gradient], [mean], [mean_square], [], [count], amsgrad=False, maximize=False, **settings)
+    torch._fused_adamw_(
+        [weights],
+        [gradient],
+        [mean],
+        [mean_square],
+        [],
+        [n_steps],
+        lr=lr,
+        beta1=betas[0],
+        beta2=betas[1],
+        weight_decay=weight_decay,
+        eps=1e-8,
+        amsgrad=False,
+        maximize=False,
+    )

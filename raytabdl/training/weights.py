@@ -58,6 +58,14 @@ class Weights:
             p.data = self.vector[begin : begin + p.numel()].view(p.shape)
             begin += p.numel()
 
+    def factors(self) -> tuple[Tensor, Tensor]:
+        """What learning rate and weight decay are multiplied by for each weight: (n,) each."""
+        lr, weight_decay = torch.empty_like(self.vector), torch.empty_like(self.vector)
+        for segment in self.segments:
+            lr[segment.begin : segment.end] = segment.factors.lr
+            weight_decay[segment.begin : segment.end] = segment.factors.weight_decay
+        return lr, weight_decay
+
     def differentiate(self, loss: Tensor) -> None:
         """Computes the gradient of a scalar loss."""
         gradients = torch.autograd.grad(loss, self.parameters, materialize_grads=True)
@@ -68,4 +76,6 @@ def clip_(gradient: Tensor, max_norm: float) -> None:
     """Scales gradients, (..., n), down to norms of at most ``max_norm``, in place."""
     if math.isfinite(max_norm):
         norm = torch.linalg.vector_norm(gradient, dim=-1, keepdim=True)
+        if norm.device.type == "cpu" and bool((norm <= max_norm).all()):
+            return  # most steps: a pass over memory less
         gradient.mul_((max_norm / norm.clamp_(min=1e-12)).clamp_(max=1.0))

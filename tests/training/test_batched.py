@@ -85,7 +85,7 @@ def test_twenty_steps_together_are_twenty_steps_apart(make, optimizers, n_classe
     for k, epochs in enumerate(zip(*batched.epochs(), strict=True)):
         assert [epoch.train_loss for epoch in epochs] == pytest.approx([e.train_loss for e in curves[k]], rel=1e-9)
         assert [epoch.learning_rate for epoch in epochs] == [e.learning_rate for e in curves[k]]
-    assert apart[0].n_steps_done == 20
+    assert apart[0].n_steps == 20
     for one, other in zip(apart, batched.trainings, strict=True):
         assert_same(one, other)
 

@@ -30,11 +30,11 @@ def course(step, n_steps=5, dtype=torch.float32):
 
 
 def ours(optimizer, dtype=torch.float32):
-    moments = torch.zeros(optimizer.n_moments, 12, dtype=dtype)
+    moments = tuple(torch.zeros(optimizer.n_moments, 12, dtype=dtype))
 
     def step(weights, gradient, i):
-        progress = (i - 0.5) / 5
-        optimizer.step(weights, gradient, moments, n_steps=i, lr=optimizer.lr, weight_decay=optimizer.decay(progress))
+        rates = {"lr": optimizer.lr, "weight_decay": optimizer.decay((i - 0.5) / 5)}
+        optimizer.step(weights, gradient, moments, n_steps=torch.tensor(float(i)), **rates)
 
     return course(step, dtype=dtype)
 
