@@ -23,7 +23,8 @@ from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.preprocessing.imputation import MissingIndicator
 from raytabdl.space import ROOT, Choices, arguments, named
 from raytabdl.task import Task
-from raytabdl.training.loop import Training, TrainingData, classification_loss, predict, regression_loss
+from raytabdl.training.loop import Training, TrainingData, predict
+from raytabdl.training.losses import classification_loss, regression_loss
 
 
 @dataclass(frozen=True)

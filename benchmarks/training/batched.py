@@ -9,7 +9,8 @@ from raytabdl.networks import ShapedMLP
 from raytabdl.networks.stack import stack
 from raytabdl.training import AdamW, CosineCycles
 from raytabdl.training.batched import BatchedTraining
-from raytabdl.training.loop import Training, TrainingData, classification_loss
+from raytabdl.training.loop import Training, TrainingData
+from raytabdl.training.losses import classification_loss
 
 N_ROWS, D = 2_048, 20
 

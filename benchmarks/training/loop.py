@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.training.timing import Row, compare
 from raytabdl.networks import ShapedMLP
 from raytabdl.training import AdamW, CosineCycles
-from raytabdl.training.loop import Training, TrainingData, classification_loss, predict
+from raytabdl.training.loop import Training, TrainingData, predict
+from raytabdl.training.losses import classification_loss
 
 N_ROWS, N_VALID, D, BATCH = 20_000, 5_000, 20, 256
 N_EPOCHS = 2

@@ -122,7 +122,11 @@ class BatchedTraining:
     def _step(self, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
         first = self.trainings[0]
         outputs = self._network(x_num, x_cat)  # (k, batch, d_out)
-        losses = first.loss(outputs.flatten(0, 1), y.flatten()).view(y.shape).mean(dim=1)
+        if all(training.loss is first.loss for training in self.trainings):
+            losses = first.loss(outputs.flatten(0, 1), y.flatten()).view(y.shape).mean(dim=1)
+        else:
+            members = zip(self.trainings, outputs, y, strict=True)
+            losses = torch.stack([training.loss(*own).mean() for training, *own in members])
         gradients = torch.autograd.grad(losses.sum(), self._parameters, materialize_grads=True)
         # Gradients of batched products are transposed; torch.cat would have them copied before.
         torch._foreach_copy_(self._gradient_parts, gradients)
@@ -151,8 +155,12 @@ def _squeezed(factors: Tensor) -> Tensor:
 
 def _check_alike(trainings: Sequence[Training]) -> None:
     first = trainings[0]
+    for training in trainings:
+        names = training.augmentation.name, training.averaging.name
+        if names != ("none", "none"):
+            raise ValueError(f"trainings in a batch must have neither augmentation nor averaging, got {names}")
     for other in trainings[1:]:
-        for name in ("n_epochs", "n_epochs_done", "batch_sizes", "loss", "max_gradient_norm"):
+        for name in ("n_epochs", "n_epochs_done", "batch_sizes", "max_gradient_norm"):
             if (seen := getattr(other, name)) != (expected := getattr(first, name)):
                 raise ValueError(f"trainings in a batch must be alike in {name}, got {expected} and {seen}")
         expected, seen = _shapes(first), _shapes(other)

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from raytabdl.component import Network
+from raytabdl.training.augment import Augmentation
+from raytabdl.training.averaging import Averaging, Moment
+from raytabdl.training.gradients import Gradients
+from raytabdl.training.losses import Loss
 from raytabdl.training.optimizers import Optimizer
 from raytabdl.training.schedules import Schedule
 from raytabdl.training.weights import Weights, clip_
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""From outputs, (batch, d_out) or (batch, k, d_out), and targets, (batch,), to the loss of each row, (batch,)."""
 
 _PERMUTATION, _EPOCH = 0, 1  # what a seed is drawn for
 
@@ -43,13 +43,14 @@ class TrainingData:
 @dataclass(frozen=True)
 class Epoch:
     """What one epoch did: ``index`` counts from 1, ``train_loss`` is the mean over its rows in training mode, and
-    ``learning_rate`` that of its last step.
+    ``learning_rate`` and ``gradients`` are those of its last step.
     """
 
     index: int
     train_loss: float
     learning_rate: float
     seconds: float
+    gradients: Gradients | None = None
 
 
 class Training:
@@ -73,6 +74,9 @@ class Training:
         n_epochs: int,
         rows_per_epoch: int,
         seed: int,
+        augmentation: Augmentation | None = None,
+        averaging: Averaging | None = None,
+        with_gradients: bool = False,
     ) -> None:
         if len(data) < 1:
             raise ValueError(f"there must be a row to train on, got {len(data)=}")
@@ -83,14 +87,18 @@ class Training:
         self.optimizer = optimizer
         self.schedule = schedule
         self.loss = loss
+        self.augmentation = augmentation or Augmentation()
+        self.averaging = averaging or Averaging()
         self.n_epochs = n_epochs
         self.seed = seed
+        self.with_gradients = with_gradients
         self.n_epochs_done = 0
         self.batch_sizes = _batch_sizes(rows_per_epoch, batch_size)
         self.weights = Weights(network, network.factors() if isinstance(network, Network) else {})
         self.moments = self.weights.vector.new_zeros(optimizer.n_moments, len(self.weights.vector))
         self.place(self.weights.vector, self.weights.gradient, self.moments)
         self.n_steps = torch.zeros((), dtype=torch.float32, device=self.moments.device)
+        self.averaging.begin(self.weights)
         self.max_gradient_norm = getattr(network, "max_gradient_norm", Network.max_gradient_norm)
         self._permutation = (-1, torch.empty(0, dtype=torch.int64))  # the pass over the table, and its order
 
@@ -103,7 +111,13 @@ class Training:
         """A copy of all that the next epoch depends on beside the constructor's arguments, under flat names."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         state = {name: tensor.detach().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
-        return state | {"moments": self.moments.clone(), "n_epochs_done": torch.tensor(self.n_epochs_done)}
+        state |= {f"averaging.{name}": tensor for name, tensor in self.averaging.state().items()}
+        schedule = torch.tensor(self.schedule.state(), dtype=torch.float64)
+        return state | {
+            "schedule": schedule,
+            "moments": self.moments.clone(),
+            "n_epochs_done": torch.tensor(self.n_epochs_done),
+        }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Takes a copy of what ``state`` gave in a training with the same arguments; the next epochs are the same."""
@@ -111,6 +125,12 @@ class Training:
         self.n_steps.fill_(self.n_epochs_done * len(self.batch_sizes))
         self.network.load_state_dict(_below("network.", state))
         self.moments.copy_(state["moments"])
+        self.averaging.restore(_below("averaging.", state))
+        self.schedule.restore(state["schedule"].tolist())
+
+    def predictors(self) -> list[nn.Module]:
+        """The networks that predict now, by the mean of their predictions."""
+        return self.averaging.predictors(self.network, self.weights, self.data.x_num, self.data.x_cat)
 
     def update(self, progress: float) -> float:
         """One step of the optimizer along the gradient; gives the learning rate."""
@@ -149,18 +169,25 @@ class Training:
             torch.manual_seed(_derived_seed(self.seed, _EPOCH, self.n_epochs_done))
             yield
 
-    def end_epoch(self, train_loss: float, learning_rate: float, seconds: float) -> Epoch:
+    def end_epoch(
+        self, train_loss: float, learning_rate: float, seconds: float, gradients: Gradients | None = None
+    ) -> Epoch:
         """Counts the epoch. Raises FloatingPointError where its loss is not finite."""
+        moment = Moment((self.n_epochs_done + 1) / self.n_epochs, self._ends_cycle())
         self.n_epochs_done += 1
         if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the loss must stay finite, got {train_loss=} in epoch {self.n_epochs_done} at {learning_rate=:.3g}"
             )
-        return Epoch(self.n_epochs_done, train_loss, learning_rate, seconds)
+        self.schedule.observe(train_loss)
+        self.averaging.after_epoch(self.network, self.weights, moment)
+        return Epoch(self.n_epochs_done, train_loss, learning_rate, seconds, gradients)
 
     def _train_epoch(self) -> Epoch:
         began = time.perf_counter()
         total_loss = torch.zeros((), device=self.data.y.device)
+        gradients = None
+        n_steps = self.n_epochs_done * len(self.batch_sizes)
         self.network.train()
         scheduled = scheduled_modules(self.network)
         with self.drawing():
@@ -168,16 +195,24 @@ class Training:
                 progress = self.progress(i)
                 for set_progress in scheduled:
                     set_progress(progress)
-                total_loss += self._step(x_num, x_cat, y) * len(y)
+                loss = self.augmentation.losses(self.network, self.loss, x_num, x_cat, y).mean()
+                self.weights.differentiate(loss)
+                if self.with_gradients and i == len(self.batch_sizes) - 1:
+                    gradients = Gradients.of(self.weights.gradients())
+                clip_(self.weights.gradient, self.max_gradient_norm)
+                total_loss += loss.detach() * len(y)
                 learning_rate = self.update(progress)
+                self.averaging.after_step(self.weights, n_steps + i + 1)
         train_loss = total_loss.item() / sum(self.batch_sizes)  # the one synchronisation with a GPU
-        return self.end_epoch(train_loss, learning_rate, time.perf_counter() - began)
+        return self.end_epoch(train_loss, learning_rate, time.perf_counter() - began, gradients)
 
-    def _step(self, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
-        loss = self.loss(self.network(x_num, x_cat), y).mean()
-        self.weights.differentiate(loss)
-        clip_(self.weights.gradient, self.max_gradient_norm)
-        return loss.detach()
+    def _ends_cycle(self) -> bool:
+        """Whether the learning rate is at its lowest in the last step of this epoch."""
+        if self.n_epochs_done + 1 == self.n_epochs:
+            return True
+        n = len(self.batch_sizes)
+        before, last, following = (self.schedule.factor(max(0.0, self.progress(i))) for i in (n - 2, n - 1, n))
+        return last <= before and last < following
 
     def _rows(self, n_epochs_done: int) -> Tensor:
         """The rows of the next epoch, in order."""
@@ -204,20 +239,6 @@ def predict(network: nn.Module, x_num: Tensor, x_cat: Tensor, batch_size: int = 
             return torch.cat([network(batch_num, batch_cat) for batch_num, batch_cat in batches])
     finally:
         network.train(was_training)
-
-
-def classification_loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """The cross entropy of each row, in nats; of k predictions the mean of theirs."""
-    k = logits.shape[1] if logits.ndim == 3 else 1
-    losses = F.cross_entropy(
-        logits.flatten(0, -2), y.repeat_interleave(k), reduction="none", label_smoothing=label_smoothing
-    )
-    return losses.view(-1, k).mean(1)  # (batch * k,) -> (batch,)
-
-
-def regression_loss(output: Tensor, y: Tensor) -> Tensor:
-    """The squared error of each row; of k predictions the mean of theirs."""
-    return (output.flatten(1) - y[:, None]).square().mean(1)
 
 
 def batches(data: TrainingData, sizes: Sequence[int]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Weights:
         if unknown := factors.keys() - parameters.keys():
             raise ValueError(f"factors must be those of parameters, got {sorted(unknown)}")
         own = {name: factors.get(name, _MATRIX if p.ndim >= 2 else _VECTOR) for name, p in parameters.items()}
+        self._order = list(parameters)
         self.names = sorted(parameters, key=lambda name: (own[name].lr, own[name].weight_decay))
         self.parameters = [parameters[name] for name in self.names]
         self.segments: list[Segment] = []
@@ -57,6 +59,21 @@ class Weights:
         for p in self.parameters:
             p.data = self.vector[begin : begin + p.numel()].view(p.shape)
             begin += p.numel()
+
+    def network_with(self, network: nn.Module, vector: Tensor) -> nn.Module:
+        """A copy of the network whose weights are those of another vector, (n,)."""
+        other = copy.deepcopy(network)
+        begin = 0
+        for name, p in zip(self.names, self.parameters, strict=True):
+            other.get_parameter(name).data.copy_(vector[begin : begin + p.numel()].view(p.shape))
+            begin += p.numel()
+        return other
+
+    def gradients(self) -> dict[str, Tensor]:
+        """Views of the gradient by the names of the parameters, in the network's order."""
+        parts = self.gradient.split([p.numel() for p in self.parameters])
+        own = {name: part.view(p.shape) for name, p, part in zip(self.names, self.parameters, parts, strict=True)}
+        return {name: own[name] for name in self._order}
 
     def factors(self) -> tuple[Tensor, Tensor]:
         """What learning rate and weight decay are multiplied by for each weight: (n,) each."""

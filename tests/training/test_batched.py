@@ -11,8 +11,11 @@ from raytabdl.networks import RealMLP, ShapedMLP, ShapedResNet
 from raytabdl.networks.dropout import Dropout
 from raytabdl.networks.stack import stack
 from raytabdl.training import SGD, AdamW, Cosine, CoslogCycles, RMSprop
+from raytabdl.training.augment import Mixup
+from raytabdl.training.averaging import Lookahead
 from raytabdl.training.batched import BatchedTraining
-from raytabdl.training.loop import Training, TrainingData, classification_loss, predict, regression_loss
+from raytabdl.training.loop import Training, TrainingData, predict
+from raytabdl.training.losses import classification_loss, regression_loss
 
 CARDINALITIES = (3, 12, 40)
 NETWORKS = [
@@ -161,7 +164,9 @@ def test_dropout_fades_in_the_common_network():
         (lambda: training(NETWORKS[0], 1, AdamW(), batch_size=8), "batch_sizes"),
         (lambda: training(NETWORKS[0], 1, AdamW(), n_epochs=9), "n_epochs"),
         (lambda: training(NETWORKS[0], 1, SGD()), "moments"),
-        (lambda: training(NETWORKS[0], 1, AdamW(), n_classes=0), "loss"),
+        (lambda: training(NETWORKS[0], 1, AdamW(), n_classes=0), "one shape"),
+        (lambda: training(NETWORKS[0], 1, AdamW(), augmentation=Mixup()), "augmentation"),
+        (lambda: training(NETWORKS[0], 1, AdamW(), averaging=Lookahead()), "averaging"),
     ],
 )
 def test_trainings_that_are_not_alike_are_refused(other, named):

@@ -12,7 +12,8 @@ from torch import nn
 from raytabdl.component import Factors
 from raytabdl.networks import ShapedMLP, ShapedResNet
 from raytabdl.training import SGD, AdamW, Cosine, CosineCycles
-from raytabdl.training.loop import Training, TrainingData, classification_loss, predict, regression_loss
+from raytabdl.training.loop import Training, TrainingData, predict
+from raytabdl.training.losses import classification_loss, regression_loss
 
 CARDINALITIES = (3, 12)
 NETWORKS = [
@@ -142,17 +143,16 @@ def test_batch_norm_survives_a_remainder_of_one_row():
 
 
 def test_epochs_count_from_one_and_the_rate_falls_with_every_step():
-    rates = []
+    rates = {}
 
-    class Watched(Cosine):
-        def factor(self, progress):
-            rates.append((progress, super().factor(progress)))
-            return rates[-1][1]
+    class Watched(AdamW):
+        def step(self, *vectors, n_steps, lr, weight_decay):
+            rates[int(n_steps)] = lr
 
-    epochs = list(training(new_network(NETWORKS[0]), schedule=Watched()).epochs())
+    epochs = list(training(new_network(NETWORKS[0]), optimizer=Watched()).epochs())
     assert [epoch.index for epoch in epochs] == [1, 2, 3, 4, 5, 6]
-    assert [progress for progress, _ in rates] == pytest.approx([(i + 0.5) / 24 for i in range(24)])
-    assert [epoch.learning_rate for epoch in epochs] == pytest.approx([1e-3 * rates[i][1] for i in range(3, 24, 4)])
+    assert list(rates.values()) == pytest.approx([1e-3 * Cosine().factor((i + 0.5) / 24) for i in range(24)])
+    assert [epoch.learning_rate for epoch in epochs] == [rates[i] for i in range(4, 25, 4)]
 
 
 def test_an_epoch_that_ends_at_a_rung_ends_annealed():

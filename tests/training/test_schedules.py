@@ -4,7 +4,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raytabdl.training import SCHEDULES, Constant, Cosine, CosineCycles, Coslog, CoslogCycles, FlatCosine
+from raytabdl.training import (
+    ALL_SCHEDULES,
+    SCHEDULES,
+    Constant,
+    Cosine,
+    CosineCycles,
+    CosineRestarts,
+    Coslog,
+    CoslogCycles,
+    Cyclic,
+    Exponential,
+    FlatCosine,
+    Plateau,
+    Step,
+)
 
 
 @pytest.mark.parametrize("schedule", [CosineCycles, Cosine, FlatCosine])
@@ -36,7 +50,7 @@ def test_coslog_cycles_have_the_form_of_coslog():
         assert CoslogCycles().factor(begin + 1e-9) == pytest.approx(0, abs=1e-6)
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", ALL_SCHEDULES)
 @given(st.floats(0, 1))
 def test_the_factor_is_a_share(schedule, progress):
     assert 0 <= schedule().factor(progress) <= 1
@@ -66,3 +80,30 @@ def test_one_rung_is_a_cosine_without_cycles():
 def test_rungs_that_do_not_grow_are_refused(schedule, eta, n_rungs):
     with pytest.raises(ValueError, match="eta >= 2"):
         schedule(eta=eta, n_rungs=n_rungs)
+
+
+@pytest.mark.parametrize(("factor_length", "ends"), [(1, [1 / 3, 2 / 3, 1]), (2, [1 / 7, 3 / 7, 1])])
+def test_restarts_come_where_the_lengths_of_the_cycles_say(factor_length, ends):
+    schedule = CosineRestarts(n_cycles=3, factor_length=factor_length)
+    assert [schedule.factor(end) for end in ends] == pytest.approx([0, 0, 0], abs=1e-12)
+    assert [schedule.factor(end + 1e-9) for end in ends[:-1]] == pytest.approx([1, 1])
+
+
+def test_a_step_falls_at_once_and_an_exponential_by_the_same_factor_everywhere():
+    assert [Step(n_steps=4, gamma=0.5).factor(t) for t in (0.24, 0.26, 0.74, 0.76, 1)] == [1, 0.5, 0.25, 0.125, 0.125]
+    rates = [Exponential(last=1e-3).factor(t / 3) for t in range(4)]
+    assert rates == pytest.approx([1, 0.1, 0.01, 0.001])
+
+
+def test_a_cyclic_rate_goes_between_its_ends_in_straight_lines():
+    schedule = Cyclic(n_cycles=3, least=0.2)
+    assert [schedule.factor(t / 12) for t in range(13)] == pytest.approx([0.2, 0.6, 1, 0.6] * 3 + [0.2])
+
+
+def test_a_plateau_drops_after_its_patience_and_again_after_as_much():
+    schedule = Plateau(drop=0.5, patience=3)
+    rates = []
+    for loss in [5, 4, 4, 4.5, 4, 4, 4, 4, 3, 3, 3, 3]:
+        schedule.observe(loss)
+        rates.append(schedule.factor(0.5))
+    assert rates == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.125]

@@ -1,0 +1,68 @@
+"""What a network is trained to make small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from raytabdl.component import Component, Real, Space
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""From outputs, (batch, d_out) or (batch, k, d_out), and targets, (batch,), to the loss of each row, (batch,)."""
+
+
+def classification_loss(logits: Tensor, y: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """The cross entropy of each row, in nats; of k predictions the mean of theirs."""
+    k = logits.shape[1] if logits.ndim == 3 else 1
+    losses = F.cross_entropy(
+        logits.flatten(0, -2), y.repeat_interleave(k), reduction="none", label_smoothing=label_smoothing
+    )
+    return losses.view(-1, k).mean(1)  # (batch * k,) -> (batch,)
+
+
+def regression_loss(output: Tensor, y: Tensor) -> Tensor:
+    """The squared error of each row; of k predictions the mean of theirs."""
+    return (output.flatten(1) - y[:, None]).square().mean(1)
+
+
+class Objective(Component):
+    """The cross entropy of classes, or the squared error of a regression."""
+
+    name: ClassVar[str] = "plain"
+
+    def loss(self, y: Tensor) -> Loss:
+        """What is to be made small, for targets of the training part: int64 classes, or float32 standardised values."""
+        return regression_loss if y.is_floating_point() else classification_loss
+
+
+class ClassWeighted(Objective):
+    """The cross entropy times n / (n_classes * rows of its class): classes weigh the same. A regression is plain."""
+
+    name: ClassVar[str] = "class_weighted"
+
+    def loss(self, y: Tensor) -> Loss:
+        if y.is_floating_point():
+            return regression_loss
+        counts = torch.bincount(y)
+        weights = len(y) / ((counts > 0).sum() * counts.clamp(min=1))
+        return lambda logits, classes: classification_loss(logits, classes) * weights[classes]
+
+
+class LabelSmoothing(Objective):
+    """The cross entropy to a mixture of the class and even odds (Szegedy et al., 2016). A regression is plain."""
+
+    name: ClassVar[str] = "label_smoothing"
+    space: ClassVar[Space] = {"smoothing": Real(0.005, 0.2, default=0.1, log=True)}
+
+    def __init__(self, *, smoothing: float = 0.1) -> None:
+        self.smoothing = smoothing
+
+    def loss(self, y: Tensor) -> Loss:
+        if y.is_floating_point():
+            return regression_loss
+        return partial(classification_loss, label_smoothing=self.smoothing)

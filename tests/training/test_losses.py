@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from raytabdl.training import OBJECTIVES
+from raytabdl.training.losses import ClassWeighted, LabelSmoothing, classification_loss, regression_loss
+
+
+def rows(n_classes=3, k=None):
+    torch.manual_seed(0)
+    shape = (50, n_classes) if k is None else (50, k, n_classes)
+    return torch.randn(shape), torch.randint(n_classes, (50,)) * (torch.rand(50) < 0.4)
+
+
+def test_each_class_weighs_the_same_in_a_weighted_loss():
+    _, y = rows()
+    losses = ClassWeighted().loss(y)(torch.zeros(50, 3), y)
+    sums = torch.zeros(3).index_add_(0, y, losses)
+    torch.testing.assert_close(sums, sums[:1].expand(3))
+    assert losses.mean() == pytest.approx(float(torch.log(torch.tensor(3.0))))  # as large as without weights
+
+
+def test_a_class_without_rows_has_no_part_in_the_weights():
+    y = torch.tensor([0, 0, 2])
+    losses = ClassWeighted().loss(y)(torch.zeros(3, 3), y)
+    torch.testing.assert_close(losses / losses[0], torch.tensor([1.0, 1.0, 2.0]))
+
+
+def test_the_loss_of_k_predictions_is_the_mean_of_theirs():
+    outputs, y = rows(k=4)
+    expected = torch.stack([F.cross_entropy(outputs[:, i], y, reduction="none") for i in range(4)]).mean(0)
+    torch.testing.assert_close(classification_loss(outputs, y), expected)
+    values = outputs[..., :1]
+    torch.testing.assert_close(regression_loss(values, y.float()), ((values[..., 0] - y[:, None]) ** 2).mean(1))
+
+
+def test_smoothing_mixes_the_class_with_even_odds():
+    logits, y = rows()
+    even = -logits.log_softmax(1).mean(1)
+    torch.testing.assert_close(
+        LabelSmoothing(smoothing=0.2).loss(y)(logits, y), 0.8 * classification_loss(logits, y) + 0.2 * even
+    )
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_a_regression_has_its_squared_error(objective):
+    outputs, y = torch.randn(9, 1), torch.randn(9)
+    torch.testing.assert_close(objective().loss(y)(outputs, y), (outputs[:, 0] - y) ** 2)
