@@ -241,8 +241,7 @@ class NetworkPipeline(Pipeline):
 
     def _save_model(self, folder: Path) -> None:
         tensors = {f"network.{name}": tensor.cpu() for name, tensor in self._best_weights.items()}
-        # Copies: arrays of a cache may be parts of one file, which safetensors takes for shared memory.
-        tensors |= {name: torch.from_numpy(array.copy()) for name, array in self.preprocessing.state().items()}
+        tensors |= {name: torch.from_numpy(array) for name, array in self.preprocessing.state().items()}
         safetensors.torch.save_file(tensors, folder / "network.safetensors")
         shape = {"d_num": self._d_num, "cardinalities": list(self._cardinalities), **asdict(self.standard)}
         write_json(folder / "network.json", shape)

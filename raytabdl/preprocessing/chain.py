@@ -91,9 +91,9 @@ class Preprocessing:
         return X
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The fitted arrays of all steps, under flat names."""
+        """The fitted arrays of all steps, under flat names, in the order of memory that files have."""
         return {
-            f"{_saved_as(label)}.{name}": array
+            f"{_saved_as(label)}.{name}": np.ascontiguousarray(array)
             for label, step in self._steps.items()
             for name, array in step.state().items()
         }

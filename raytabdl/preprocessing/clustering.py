@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -51,7 +52,9 @@ class FeatureAgglomeration(Step):
         numbers = few.numeric.astype(np.float64)
         if 2 <= numbers.shape[1] <= _MAX_CLUSTERED and len(numbers) >= 2:
             n = min(n_components(self.share, numbers.shape[1], numbers.shape[1]), numbers.shape[1])
-            clusters = Transformer(n, metric=self.metric, linkage=self.linkage).fit(numbers).labels_
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of two equal columns, which look like distances to scipy
+                clusters = Transformer(n, metric=self.metric, linkage=self.linkage).fit(numbers).labels_
             self.clusters_ = np.asarray(clusters, np.int64)
         return self
 

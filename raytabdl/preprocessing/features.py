@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import combinations, combinations_with_replacement
 from typing import ClassVar
@@ -53,9 +54,13 @@ class PolynomialFeatures(Step):
     def fit(self, X: Inputs, y: Array, target: Target, rng: np.random.Generator) -> PolynomialFeatures:
         few, y_few = sample(X, y, N_ROWS, rng)
         most_first = np.argsort(-relevance(few.numeric, y_few, target), kind="stable")
-        n = len(most_first)
-        while len(terms := self._terms(np.sort(most_first[:n]).tolist())) > MAX_COLUMNS:
-            n = min(n - 1, MAX_COLUMNS)
+        n = next(n for n in range(len(most_first), -1, -1) if self._n_terms(n) <= MAX_COLUMNS)
+        choose = combinations if self.interaction_only else combinations_with_replacement
+        terms = [
+            (*term, *[-1] * (self.degree - len(term)))
+            for degree in range(2, self.degree + 1)
+            for term in choose(np.sort(most_first[:n]).tolist(), degree)
+        ]
         self.terms_ = np.array(terms, np.int64).reshape(-1, self.degree)
         return self
 
@@ -67,15 +72,9 @@ class PolynomialFeatures(Step):
             products *= factors[:, columns]
         return with_numbers(X, np.concatenate([X.numeric, np.clip(products, -_LARGEST, _LARGEST)], axis=1))
 
-    def _terms(self, columns: list[int]) -> list[tuple[int, ...]]:
-        choose = combinations if self.interaction_only else combinations_with_replacement
-        if len(columns) > MAX_COLUMNS:
-            return [()] * len(columns)  # pairs alone are too many: not worth a list
-        return [
-            (*term, *[-1] * (self.degree - len(term)))
-            for degree in range(2, self.degree + 1)
-            for term in choose(columns, degree)
-        ]
+    def _n_terms(self, n: int) -> int:
+        """How many products n columns have."""
+        return sum(math.comb(n if self.interaction_only else n + k - 1, k) for k in range(2, self.degree + 1))
 
 
 class Arithmetic(Step):

@@ -79,14 +79,14 @@ class _KernelComponents:
         self.components_: NDArray[np.float64] = np.empty((0, 0))
 
     def fit(self, X: NDArray[np.float64]) -> _KernelComponents:
-        from scipy.linalg import eigh
-
         self.rows_ = X
         kernel = self._between(X)
         self.means_ = kernel.mean(axis=0)
-        values, vectors = eigh(self._centred(kernel), subset_by_index=(max(0, len(X) - self.n), len(X) - 1))
-        is_there = values > 1e-10 * max(float(values[-1]), np.finfo(np.float64).tiny)
-        self.components_ = (vectors[:, is_there] / np.sqrt(values[is_there]))[:, ::-1]
+        # All of them: LAPACK may return none of a subset where many are equal, as of rows that are far apart.
+        values, vectors = np.linalg.eigh(self._centred(kernel))
+        values, vectors = values[: -self.n - 1 : -1], vectors[:, : -self.n - 1 : -1]  # the largest first
+        is_there = values > max(1e-10 * values[0], np.finfo(np.float64).tiny)
+        self.components_ = vectors[:, is_there] / np.sqrt(values[is_there])
         return self
 
     def transform(self, X: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,6 +16,9 @@ _LARGEST = 1e15
 
 _LARGEST_SCALED = 1_000.0
 
+_MAX_POWER_ROWS = 2_000
+"""Rows that the power of a column is sought on, which takes about 30 passes."""
+
 _LARGEST_EXPONENT = 10.0
 """Of the power of Yeo and Johnson; beyond it a column is a step."""
 
@@ -139,10 +142,9 @@ class PowerScaler(Scaler):
     def fit(self, X: NDArray[np.float32], rng: np.random.Generator) -> PowerScaler:
         from sklearn.preprocessing import PowerTransformer
 
-        rows = sample_rows(X, rng)
-        before = StandardScaler().fit(rows, rng)
+        before = StandardScaler().fit(X, rng)
         self.before_centre_, self.before_factor_ = before.centre_, before.factor_
-        scaled = before.transform(rows).astype(np.float64)
+        scaled = before.transform(sample_rows(X, rng, _MAX_POWER_ROWS)).astype(np.float64)
         varies = np.array([len(np.unique(column[~np.isnan(column)])) > 1 for column in scaled.T], bool)
         self.exponents_ = np.ones(X.shape[1])
         with warnings.catch_warnings():
@@ -150,7 +152,7 @@ class PowerScaler(Scaler):
             if varies.any():
                 found = PowerTransformer(standardize=False).fit(scaled[:, varies]).lambdas_
                 self.exponents_[varies] = np.clip(np.nan_to_num(found, nan=1.0), -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
-            powers = self._powers(rows)
+            powers = self._powers(sample_rows(X, rng))
             self.centre_ = np.nan_to_num(np.nanmean(powers, axis=0))
             deviation = np.nan_to_num(np.nanstd(powers, axis=0))
         self.deviation_ = np.where(varies & (deviation > 0), deviation, np.inf)

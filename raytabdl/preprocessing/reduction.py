@@ -72,7 +72,7 @@ class Reduction(Step):
             warnings.simplefilter("ignore")  # of iterations that did not converge, and of ranks
             try:
                 self._model = self._transformer(*self.size_.tolist()).fit(numbers)
-            except np.linalg.LinAlgError:
+            except (np.linalg.LinAlgError, ValueError):  # the latter where a decomposition meets the nan of another
                 return self._given_up()
         outputs = np.asarray(self._model.transform(numbers))
         variance = float(outputs.var(axis=0).sum()) / max(1, outputs.shape[1])

@@ -149,10 +149,10 @@ class QuantileScaler(Scaler):
         return result
 
 
-def sample_rows(X: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    if len(X) <= MAX_FIT_ROWS:
+def sample_rows(X: NDArray[np.float32], rng: np.random.Generator, n_rows: int = MAX_FIT_ROWS) -> NDArray[np.float32]:
+    if len(X) <= n_rows:
         return X
-    return X[rng.choice(len(X), MAX_FIT_ROWS, replace=False)]
+    return X[rng.choice(len(X), n_rows, replace=False)]
 
 
 def quantiles_of(X: NDArray[np.floating], levels: NDArray[np.float64]) -> NDArray[np.float64]:
