@@ -119,7 +119,10 @@ class Network(Component):
     """
 
     training_space: ClassVar[Space] = {}
-    """Its own ranges, in the place of those that networks share: ``optimizer.adamw.lr``, ``scaler``, ``batch_size``."""
+    """Its own ranges, in the place of those that networks share: ``optimizer.adamw.lr``, ``scaler``, ``batch_size``.
+
+    ``encoder`` and other families of preprocessing as well, by their names in a configuration.
+    """
 
     max_epochs: ClassVar[int] = 108
     """More than these are not trained, whatever the time."""

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from raytabdl.exceptions import CorruptModelError
 
 MANIFEST = "manifest.json"
+_DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
+
 FORMAT = 1
 """The version of the layout of run folders and saved models."""
 
@@ -95,6 +97,21 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     except safetensors.SafetensorError as error:
         raise CorruptModelError(f"{path} is no complete file of arrays ({error}); restore it from a copy") from error
     return arrays
+
+
+def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a safetensors file as parts of the file itself, whose pages all processes share.
+
+    What is written to them stays in this process. Raises FileNotFoundError where there is no file.
+    """
+    with path.open("rb") as file:  # the length of the header, the header as JSON, the arrays
+        n_header = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(n_header))
+        content = np.memmap(file, np.uint8, mode="c", offset=8 + n_header)
+    return {
+        name: content[slice(*entry["data_offsets"])].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        for name, entry in header.items()
+    }
 
 
 @contextmanager

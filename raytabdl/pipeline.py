@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from raytabdl.calibration import rung_loss, scale
 from raytabdl.component import Config, Horizon, Network
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.persistence import read_array, read_json, write_array, write_json
-from raytabdl.preprocessing.imputation import MissingIndicator
+from raytabdl.preprocessing import FAMILIES, Chosen, FoldCache, Preprocessing
 from raytabdl.space import ROOT, Choices, arguments, named
 from raytabdl.task import Task
 from raytabdl.training.loop import Training, TrainingData, predict
@@ -192,24 +193,35 @@ class ClassicPipeline(Pipeline):
 
 
 class NetworkPipeline(Pipeline):
-    """Scaling, imputation, a network and its training; its best point is a copy of the weights."""
+    """Preprocessing, a network and its training; its best point is a copy of the weights.
 
-    def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
+    Pipelines with one ``cache`` share what the steps of preprocessing make of a fold.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        choices: Choices,
+        target: Target,
+        horizon: Horizon,
+        seed: int,
+        cache: FoldCache | None = None,
+    ) -> None:
         super().__init__(config, choices, target, horizon, seed)
         self._cls = named(choices.networks, config[ROOT])
         self._settings = arguments(config, f"network.{self._cls.name}")
-        self.scaler = named(choices.scalers, self._settings["scaler"])()
-        self.indicator = MissingIndicator()
+        self.preprocessing = Preprocessing(chosen_steps(choices, self._settings))
         self.standard = Standard()
         self.network: nn.Module | None = None
+        self._cache = cache or FoldCache()
         self._best_weights: dict[str, Tensor] = {}
         self._training: Training | None = None
 
     def train(self, task: Task, fold: int) -> Iterator[Point]:
         if self._training is None:
             self._training = self._start(task, fold)
-        _, valid = task.split(fold)
-        X_valid, y_valid = self._tensors(task.inputs.take(valid)), task.y[valid]
+        prepared = self.preprocessing.prepare(task, fold, self._cache)
+        X_valid, y_valid = _as_tensors(prepared.x_num_valid, prepared.x_cat_valid), task.y[task.split(fold)[1]]
         assert self.network is not None
         for epoch in self._training.epochs():
             began = time.perf_counter()
@@ -230,8 +242,7 @@ class NetworkPipeline(Pipeline):
 
     def _save_model(self, folder: Path) -> None:
         tensors = {f"network.{name}": tensor.cpu() for name, tensor in self._best_weights.items()}
-        for label, step in (("scaler", self.scaler), ("indicator", self.indicator)):
-            tensors |= {f"{label}.{name}": torch.from_numpy(array) for name, array in step.state().items()}
+        tensors |= {name: torch.from_numpy(array) for name, array in self.preprocessing.state().items()}
         safetensors.torch.save_file(tensors, folder / "network.safetensors")
         shape = {"d_num": self._d_num, "cardinalities": list(self._cardinalities), **asdict(self.standard)}
         write_json(folder / "network.json", shape)
@@ -239,16 +250,12 @@ class NetworkPipeline(Pipeline):
     def _load_model(self, folder: Path) -> None:
         shape = read_json(folder / "network.json")
         tensors = safetensors.torch.load_file(folder / "network.safetensors")
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "scaler": {}, "indicator": {}}
-        for key, tensor in tensors.items():
-            label, _, name = key.partition(".")
-            parts[label][name] = tensor
-        self.scaler.restore({name: tensor.numpy() for name, tensor in parts["scaler"].items()})
-        self.indicator.restore({name: tensor.numpy() for name, tensor in parts["indicator"].items()})
+        weights = {key[8:]: tensor for key, tensor in tensors.items() if key.startswith("network.")}
+        self.preprocessing.restore({k: tensor.numpy() for k, tensor in tensors.items() if not k.startswith("network.")})
         self.standard = Standard(**{field.name: shape[field.name] for field in fields(Standard)})
         self.network = self._new_network(shape["d_num"], tuple(shape["cardinalities"])).to(_device()).eval()
-        self.network.load_state_dict(parts["network"])
-        self._best_weights = parts["network"]
+        self.network.load_state_dict(weights)
+        self._best_weights = weights
 
     def _save_progress(self, folder: Path) -> None:
         assert self._training is not None
@@ -263,19 +270,17 @@ class NetworkPipeline(Pipeline):
 
     def _start(self, task: Task, fold: int) -> Training:
         """Fits the preprocessing on the training part and builds an untrained network."""
-        train, _ = task.split(fold)
-        X, y = task.inputs.take(train), task.y[train]
-        scaled = self.scaler.fit(X.numeric, np.random.default_rng(self.seed)).transform(X.numeric)
-        self.indicator.fit(scaled)
+        prepared = self.preprocessing.prepare(task, fold, self._cache)
+        y = prepared.y
         if self.target.task_type.is_classification:
             y_tensor = torch.from_numpy(y.astype(np.int64))
         else:
             self.standard = Standard.of(y)
             y_tensor = torch.from_numpy(self.standard.standardised(y).astype(np.float32))
-        x_num, x_cat = self._tensors(X)
+        x_num, x_cat = _as_tensors(prepared.x_num, prepared.x_cat)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            self.network = self._new_network(x_num.shape[1], X.cardinalities).to(_device())
+            self.network = self._new_network(x_num.shape[1], prepared.cardinalities).to(_device())
             if isinstance(self.network, Network):
                 self.network.initialise(x_num, x_cat)
         optimizer = named(self.choices.optimizers, self._settings["optimizer"])
@@ -301,12 +306,9 @@ class NetworkPipeline(Pipeline):
         return network
 
     def _tensors(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Scaled numbers without missing values, and codes."""
-        numbers = self.indicator.transform(self.scaler.transform(inputs.numeric))
-        return (
-            torch.from_numpy(np.ascontiguousarray(numbers)).to(_device()),
-            torch.from_numpy(inputs.categorical.astype(np.int64)).to(_device()),
-        )
+        """New rows as the network is to see them."""
+        rows = self.preprocessing.transform(inputs)
+        return _as_tensors(rows.numeric, rows.categorical)
 
     def _predictions(self, network: nn.Module, tensors: tuple[Tensor, Tensor]) -> Array:
         outputs = predict(network, *tensors)
@@ -345,11 +347,28 @@ class Standard:
         return np.clip(standardised.astype(np.float64) * self.deviation + self.mean, self.lowest, self.highest)
 
 
-def make_pipeline(config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> Pipeline:
-    """The untrained pipeline of a configuration."""
-    classic = {member.name for member in choices.classic}
-    cls = ClassicPipeline if config[ROOT] in classic else NetworkPipeline
-    return cls(config, choices, target, horizon, seed)
+def make_pipeline(
+    config: Config,
+    choices: Choices,
+    target: Target,
+    horizon: Horizon,
+    seed: int,
+    cache: FoldCache | None = None,
+) -> Pipeline:
+    """The untrained pipeline of a configuration; ``cache`` holds what others made of the same folds."""
+    if config[ROOT] in {member.name for member in choices.classic}:
+        return ClassicPipeline(config, choices, target, horizon, seed)
+    return NetworkPipeline(config, choices, target, horizon, seed, cache)
+
+
+def chosen_steps(choices: Choices, settings: Config) -> dict[str, Chosen]:
+    """The steps that the settings of a network name, of the package or of the choices, which go before it."""
+    chosen = {}
+    for label, members in choices.preprocessing.items():
+        if label in settings:
+            cls = named((*FAMILIES[label], *members), settings[label])
+            chosen[label] = Chosen(cls, arguments(settings, f"{label}.{cls.name}"))
+    return chosen
 
 
 def load_model(folder: Path, choices: Choices) -> Pipeline:
@@ -361,6 +380,14 @@ def load_model(folder: Path, choices: Choices) -> Pipeline:
     pipeline.budget = record["budget"]
     pipeline.temperature = record["temperature"]
     return pipeline
+
+
+def _as_tensors(numbers: NDArray[np.float32], codes: NDArray[Any]) -> tuple[Tensor, Tensor]:
+    """The same memory where it can be."""
+    return (
+        torch.from_numpy(np.ascontiguousarray(numbers)).to(_device()),
+        torch.from_numpy(codes.astype(np.int64, copy=False)).to(_device()),
+    )
 
 
 def _device() -> torch.device:

@@ -90,6 +90,11 @@ class RunFolder:
         """Tune's own files: pickles, which raytabdl never loads, and deletes at the end of a run."""
         return self.path / "tune"
 
+    @property
+    def cache(self) -> Path:
+        """Folds as the steps of configurations made them, for all trials that share the steps; deleted at the end."""
+        return self.path / "cache"
+
     def model(self, member: str) -> Path:
         return self.models / member
 
@@ -232,7 +237,8 @@ class RunFolder:
 
     def finish(self) -> None:
         """Deletes what is of no use after the run, and writes the hashes of what predicting needs."""
-        shutil.rmtree(self.tune, ignore_errors=True)
+        for folder in (self.tune, self.cache):
+            shutil.rmtree(folder, ignore_errors=True)
         write_manifest(self.path, [*_KEPT, *(f"models/{member}" for member in self.read_ensemble().weights)])
 
     def copy_model(self, destination: Path) -> None:

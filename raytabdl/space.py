@@ -12,7 +12,19 @@ from raytabdl.classic.lightgbm import LightGBM
 from raytabdl.component import Choice, Classic, Component, ConfigValue, Dimension, Integer, Network, Real
 from raytabdl.exceptions import SettingError
 from raytabdl.networks import NETWORKS
-from raytabdl.preprocessing import SCALERS, Scaler
+from raytabdl.preprocessing import (
+    DEFAULTS,
+    SCALERS,
+    AllLevels,
+    Codes,
+    Encoder,
+    Keep,
+    NoResampling,
+    Resampler,
+    Scaler,
+    Step,
+    ZeroImputer,
+)
 from raytabdl.training import OPTIMIZERS, SCHEDULES, Optimizer, Schedule
 
 if TYPE_CHECKING:
@@ -33,7 +45,12 @@ class Choices:
 
     networks: tuple[type[Network], ...] = NETWORKS
     classic: tuple[type[Classic], ...] = (CatBoost, LightGBM, RandomForest)
+    levels: tuple[type[Step], ...] = (AllLevels,)
+    encoders: tuple[type[Encoder], ...] = (Codes,)
     scalers: tuple[type[Scaler], ...] = SCALERS
+    imputers: tuple[type[Step], ...] = (ZeroImputer,)
+    features: tuple[type[Step], ...] = (Keep,)
+    resamplers: tuple[type[Resampler], ...] = (NoResampling,)
     optimizers: tuple[type[Optimizer], ...] = OPTIMIZERS
     schedules: tuple[type[Schedule], ...] = SCHEDULES
     batch_size: Integer = field(default_factory=lambda: Integer(32, 512, 128, log=True))
@@ -41,9 +58,22 @@ class Choices:
     def __post_init__(self) -> None:
         _check_family("network or classic model", (*self.networks, *self.classic))
         if self.networks:
-            _check_family("scaler", self.scalers)
+            for label, members in self.preprocessing.items():
+                _check_family(label, members)
             _check_family("optimizer", self.optimizers)
             _check_family("schedule", self.schedules)
+
+    @property
+    def preprocessing(self) -> dict[str, tuple[type[Component], ...]]:
+        """The families of the steps before a network, by the name that a member has in a configuration."""
+        return {
+            "levels": self.levels,
+            "encoder": self.encoders,
+            "scaler": self.scalers,
+            "imputer": self.imputers,
+            "features": self.features,
+            "resampler": self.resamplers,
+        }
 
     def only(self, names: Iterable[str]) -> Choices:
         """The same choices with only the named networks and classic models."""
@@ -78,7 +108,8 @@ def configuration_space(choices: Choices, seed: int = 0) -> ConfigSpace.Configur
     """All choices as one conditional space.
 
     ``model`` is the root; ``network.<name>.<key>`` and ``classic.<name>.<key>`` are active under it. Each network has
-    its own ``scaler``, ``optimizer``, ``schedule`` and ``batch_size`` beside its keys.
+    its own ``scaler``, ``optimizer``, ``schedule`` and ``batch_size`` beside its keys, and one of each other family of
+    preprocessing that has more members than the one that does nothing.
     """
     import ConfigSpace
 
@@ -111,7 +142,7 @@ def _training_families(choices: Choices, network: type[Network]) -> dict[str, tu
     Where it allows none of them it is trained with all: the user's choice goes before the network's.
     """
     families: dict[str, tuple[type[Component], ...]] = {
-        "scaler": choices.scalers,
+        **choices.preprocessing,
         "optimizer": choices.optimizers,
         "schedule": choices.schedules,
     }
@@ -120,7 +151,8 @@ def _training_families(choices: Choices, network: type[Network]) -> dict[str, tu
         if isinstance(own, Choice):
             allowed = tuple(member for member in members if member.name in own.options)
             families[label] = tuple(sorted(allowed, key=lambda member: member.name != own.default)) or members
-    return families
+    # A step that does nothing and has no alternative is not named; that of a scaler always was.
+    return {k: members for k, members in families.items() if k == "scaler" or members != (DEFAULTS.get(k),)}
 
 
 def arguments(config: Mapping[str, T], prefix: str) -> dict[str, T]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -35,6 +37,15 @@ class Task:
     @property
     def n_folds(self) -> int:
         return int(self.folds.max()) + 1
+
+    @cached_property
+    def content(self) -> str:
+        """A hash of all that is learned from: rows, targets and folds."""
+        digest = hashlib.sha256(f"{self.target} {self.inputs.cardinalities}".encode())
+        for array in (self.inputs.numeric, self.inputs.categorical, self.y, self.folds):
+            digest.update(f"{array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def split(self, fold: int) -> tuple[Rows, Rows]:
         """The training and the validation rows of a fold; all rows for both where one would be empty."""

@@ -1,4 +1,4 @@
-"""Scalers of numeric columns; missing values stay missing."""
+"""Scalers of numeric columns: their kind, and those that networks are tuned with."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.component import Component
+from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.preprocessing.step import Step, fitted_arrays, with_numbers
 
-_MAX_FIT_ROWS = 20_000
+MAX_FIT_ROWS = 20_000
 """Quantiles of more rows change nothing that a network notices."""
 
 
 class Scaler(Component):
     """Maps numeric columns, one by one, to a range that a network learns from; missing values stay missing.
 
-    Its attributes are the arrays that ``fit`` sets, and nothing else: they are its state.
+    Attributes that end in ``_`` are the arrays that ``fit`` sets: they are its state. Others are hyperparameters.
     """
 
     def fit(self, X: NDArray[np.float32], rng: np.random.Generator) -> Scaler:
@@ -30,11 +32,33 @@ class Scaler(Component):
         raise NotImplementedError
 
     def state(self) -> dict[str, NDArray[Any]]:
-        return dict(vars(self))
+        return fitted_arrays(self)
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        for name in vars(self):
+        for name in fitted_arrays(self):
             setattr(self, name, state[name])
+
+
+class Scaling(Step):
+    """A scaler on the numbers of encoded rows."""
+
+    name: ClassVar[str] = "scaling"
+
+    def __init__(self, scaler: Scaler) -> None:
+        self.scaler = scaler
+
+    def fit(self, X: Inputs, y: Array, target: Target, rng: np.random.Generator) -> Scaling:
+        self.scaler.fit(X.numeric, rng)
+        return self
+
+    def transform(self, X: Inputs) -> Inputs:
+        return with_numbers(X, self.scaler.transform(X.numeric))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        return self.scaler.state()
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.scaler.restore(state)
 
 
 class StandardScaler(Scaler):
@@ -52,7 +76,7 @@ class StandardScaler(Scaler):
             wide = X.astype(np.float64)  # numpy squares in the type of the array, and 1e20 squared is no float32
             centre, deviation = np.nanmean(wide, axis=0), np.nanstd(wide, axis=0)
         self.centre_ = np.asarray(np.nan_to_num(centre), np.float32)
-        self.factor_ = _inverse(np.nan_to_num(deviation), self.centre_)
+        self.factor_ = inverse(np.nan_to_num(deviation), self.centre_)
         return self
 
     def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -72,12 +96,12 @@ class RobustScaler(Scaler):
         self.factor_: NDArray[np.float32] = np.empty(0, np.float32)
 
     def fit(self, X: NDArray[np.float32], rng: np.random.Generator) -> RobustScaler:
-        low, centre, high = _quantiles(_sample(X, rng), np.array([0.25, 0.5, 0.75]))
+        low, centre, high = quantiles_of(sample_rows(X, rng), np.array([0.25, 0.5, 0.75]))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             reach = np.nan_to_num((np.nanmax(X, axis=0) - np.nanmin(X, axis=0)).astype(np.float64)) / 2
         self.centre_ = centre.astype(np.float32)
-        self.factor_ = _inverse(np.where(high > low, high - low, reach), self.centre_)
+        self.factor_ = inverse(np.where(high > low, high - low, reach), self.centre_)
         return self
 
     def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -90,7 +114,8 @@ class QuantileScaler(Scaler):
     """Maps each column to a normal distribution through its quantiles, with noise on the fitted values.
 
     The noise (1e-3 of the column's deviation) parts ties, so that a column of few values does not
-    collapse into few far-apart points (Gorishniy et al. 2021, "Revisiting Deep Learning Models").
+    collapse into few far-apart points (Gorishniy et al. 2021, "Revisiting Deep Learning Models"). A constant column
+    becomes 0.
     """
 
     name: ClassVar[str] = "quantile"
@@ -100,13 +125,16 @@ class QuantileScaler(Scaler):
         self.quantiles_: NDArray[np.float32] = np.empty((0, 0), np.float32)
 
     def fit(self, X: NDArray[np.float32], rng: np.random.Generator) -> QuantileScaler:
-        sample = _sample(X, rng).astype(np.float64)
+        sample = sample_rows(X, rng).astype(np.float64)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
             deviation = np.nan_to_num(np.nanstd(sample, axis=0))
+            is_constant = ~(np.nanmax(sample, axis=0, initial=-np.inf) > np.nanmin(sample, axis=0, initial=np.inf))
         noisy = sample + rng.normal(size=sample.shape) * np.where(deviation > 0, deviation, 1.0) * 1e-3
         n_quantiles = int(np.clip(len(sample) // 30, 10, self.n_quantiles))
-        quantiles = _quantiles(noisy, np.linspace(0, 1, n_quantiles))
+        quantiles = quantiles_of(noisy, np.linspace(0, 1, n_quantiles))
+        widest = float(np.finfo(np.float32).max)
+        quantiles[:, is_constant] = np.linspace(-widest, widest, n_quantiles)[:, None]  # every value is in the middle
         self.quantiles_ = np.maximum.accumulate(quantiles, axis=0).astype(np.float32)
         return self
 
@@ -121,13 +149,13 @@ class QuantileScaler(Scaler):
         return result
 
 
-def _sample(X: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    if len(X) <= _MAX_FIT_ROWS:
+def sample_rows(X: NDArray[np.float32], rng: np.random.Generator, n_rows: int = MAX_FIT_ROWS) -> NDArray[np.float32]:
+    if len(X) <= n_rows:
         return X
-    return X[rng.choice(len(X), _MAX_FIT_ROWS, replace=False)]
+    return X[rng.choice(len(X), n_rows, replace=False)]
 
 
-def _quantiles(X: NDArray[np.floating], levels: NDArray[np.float64]) -> NDArray[np.float64]:
+def quantiles_of(X: NDArray[np.floating], levels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Quantiles of each column over its present values, 0 where there are none: (len(levels), d)."""
     result = np.zeros((len(levels), X.shape[1]))
     for column in range(X.shape[1]):
@@ -137,7 +165,7 @@ def _quantiles(X: NDArray[np.floating], levels: NDArray[np.float64]) -> NDArray[
     return result
 
 
-def _inverse(spread: NDArray[np.float64], centre: NDArray[np.float32]) -> NDArray[np.float32]:
+def inverse(spread: NDArray[np.float64], centre: NDArray[np.float32]) -> NDArray[np.float32]:
     """1 / spread, and 0 where the spread is 0 or no more than the rounding of the centre."""
     least = np.maximum(np.finfo(np.float32).tiny, 1e-12 * np.abs(centre, dtype=np.float64))
     return np.where(spread > least, 1.0 / np.maximum(spread, least), 0.0).astype(np.float32)

@@ -18,6 +18,7 @@ from raytabdl.component import Config, Horizon
 from raytabdl.history import Seconds
 from raytabdl.metrics import Metric, logged
 from raytabdl.pipeline import Pipeline, Point, make_pipeline
+from raytabdl.preprocessing import FoldCache
 from raytabdl.run_folder import RunFolder
 from raytabdl.space import Choices
 from raytabdl.task import Task
@@ -78,6 +79,7 @@ class PipelineTrainable(tune.Trainable):
     ) -> None:
         self.task = task
         self.assignment = assignment
+        self._cache = FoldCache(assignment.folder.cache)
         self._ensemble: Any = None
         self.scores = logged(task.target.task_type)
         # Wall time may jump; it is read once.
@@ -178,7 +180,7 @@ class PipelineTrainable(tune.Trainable):
         """The course of the trial's pipeline, from its checkpoint where there is one."""
         assignment = self.assignment
         self._pipeline = make_pipeline(
-            self._config, assignment.choices, self.task.target, assignment.horizon, self._seed
+            self._config, assignment.choices, self.task.target, assignment.horizon, self._seed, self._cache
         )
         checkpoint = assignment.folder.checkpoint(self._trial_id)
         if checkpoint.exists():
