@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from raytabdl.calibration import rung_loss, scale
 from raytabdl.component import Config, Horizon, Network
 from raytabdl.inputs import Array, Inputs, Target, TaskType
+from raytabdl.members import dimensions
 from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.preprocessing.imputation import MissingIndicator
 from raytabdl.space import ROOT, Choices, arguments, named
@@ -294,7 +295,7 @@ class NetworkPipeline(Pipeline):
     def _new_network(self, d_num: int, cardinalities: tuple[int, ...]) -> nn.Module:
         self._d_num, self._cardinalities = d_num, cardinalities
         build: Callable[..., object] = self._cls  # the constructor is torch's to mypy
-        own = {key: value for key, value in self._settings.items() if key in self._cls.space}
+        own = {key: value for key, value in self._settings.items() if key in dimensions(self._cls)}
         network = build(d_num, cardinalities, self.target.d_out, **own)
         assert isinstance(network, nn.Module)
         return network

@@ -7,8 +7,13 @@ from raytabdl.training.schedules import Constant, Cosine, CosineCycles, Coslog, 
 
 OPTIMIZERS: tuple[type[Optimizer], ...] = (AdamW, SGD)
 SCHEDULES: tuple[type[Schedule], ...] = (CosineCycles, Cosine, Coslog, CoslogCycles)
+ALL_OPTIMIZERS: tuple[type[Optimizer], ...] = (*OPTIMIZERS, Adam, RMSprop)
+ALL_SCHEDULES: tuple[type[Schedule], ...] = (*SCHEDULES, FlatCosine, Constant)
+"""With those that only the full preset searches."""
 
 __all__ = [
+    "ALL_OPTIMIZERS",
+    "ALL_SCHEDULES",
     "OPTIMIZERS",
     "SCHEDULES",
     "SGD",
