@@ -236,6 +236,22 @@ def resume(run: Path) -> None:
     estimator_class(run).resume(run, progress=True)
 
 
+@commands.command("space")
+@click.option("--preset", "name", type=click.Choice(("small", "medium", "full")), default="medium", show_default=True)
+@click.option("--updates", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of updates.")
+def show_space(name: str, updates: Path | None) -> None:
+    """Show what is searched: each hyperparameter with its values and where it is active.
+
+    A line of a YAML file changes one: `network.mlp.n_layers: {high: 8}`, or fixes it: `network.mlp.scaler: robust`.
+    """
+    from raytabdl.describe import describe
+    from raytabdl.presets import preset
+
+    choices = preset(name)
+    table = describe(choices if updates is None else choices.updated_from(updates))
+    _show_table(f"The {name} space: {len(table)} hyperparameters", table)
+
+
 @commands.command()
 @_seed
 @click.option("--time-limit", type=_Seconds(), default=60.0, show_default=True, help="From the start of the command.")
@@ -307,7 +323,7 @@ def _show_table(title: str, table: pd.DataFrame) -> None:
     from rich.table import Table
 
     is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else 200, markup=False, highlight=False)
+    console = Console(width=None if is_terminal else 400, markup=False, highlight=False)
     shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD if is_terminal else None)
     for name in table:
         shown.add_column(str(name), justify="right" if is_numeric_dtype(table[name]) else "left", no_wrap=True)

@@ -72,6 +72,21 @@ Space = Mapping[str, Dimension]
 
 
 @dataclass(frozen=True)
+class Forbidden:
+    """Values that may not occur together, by name; a tuple stands for any of its values.
+
+    >>> Forbidden({"shape": ("funnel", "stairs"), "n_layers": 1}).values["n_layers"]
+    1
+    """
+
+    values: Mapping[str, ConfigValue | tuple[ConfigValue, ...]]
+
+    def __post_init__(self) -> None:
+        if not self.values:
+            raise ValueError(f"a forbidden combination must have at least one name, got {self.values=}")
+
+
+@dataclass(frozen=True)
 class Horizon:
     """How long a training at the full budget is.
 
@@ -98,6 +113,12 @@ class Component:
 
     name: ClassVar[str]
     space: ClassVar[Space] = {}
+
+    full_space: ClassVar[Space] = {}
+    """Dimensions beside ``space``, and wider ones in the place of those there, that only the full preset searches."""
+
+    forbidden: ClassVar[tuple[Forbidden, ...]] = ()
+    """Combinations of values of its own space that are never suggested."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import Metric
 from raytabdl.metrics import metric as find_metric
 from raytabdl.predictor import Predictor, load_predictor
+from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.progress import show
 from raytabdl.runtime.run import (
@@ -57,7 +58,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         seed: int = 0,
         n_workers: int | None = None,
         gpus_per_trial: float = 0.0,
-        choices: Choices | None = None,
+        choices: str | Choices | None = None,
         portfolio: Portfolio | None = None,
         ensemble_size: int = 25,
         run_folder: str | Path | None = None,
@@ -82,7 +83,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         search and keeps what there is. Raises DataError where the data cannot be learned from, SettingError
         where a parameter has a value that it cannot have, RunFolderError where ``run_folder`` holds something.
         """
-        settings = _checked(self)
+        settings, choices = _checked(self), preset(self.choices)
         chosen_metric = find_metric(self.metric, self._task_type)
         clock = Clock.start(math.inf if settings.time_limit is None else settings.time_limit)
         folder = new_run_folder(None if self.run_folder is None else Path(self.run_folder))
@@ -94,7 +95,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 settings,
                 folder,
                 make_task(X, codes, target, N_FOLDS, np.random.default_rng(settings.seed)),
-                self.choices or Choices(),
+                choices,
                 self.portfolio or default_portfolio(target),
                 chosen_metric,
                 clock,
@@ -115,7 +116,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         cls: type[E],
         run_folder: str | Path,
         *,
-        choices: Choices | None = None,
+        choices: str | Choices | None = None,
         portfolio: Portfolio | None = None,
         metric: Metric | None = None,
         progress: bool | None = None,
@@ -144,7 +145,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             settings,
             folder,
             folder.read_task(target),
-            choices or Choices(),
+            preset(choices),
             portfolio or default_portfolio(target),
             find_metric(estimator.metric, cls._task_type),
             Clock.start(limit, spent_s=spent_seconds(folder)),
@@ -154,14 +155,14 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return estimator._take(folder, load_predictor(folder, run.choices))
 
     @classmethod
-    def load(cls: type[E], path: str | Path, *, choices: Choices | None = None) -> E:
+    def load(cls: type[E], path: str | Path, *, choices: str | Choices | None = None) -> E:
         """The estimator that ``save`` wrote, or that of a finished run, after its hashes were checked.
 
         ``choices`` must hold the classes of the user's own among the members. Raises CorruptModelError where a file is
         missing or not what was written, RunFolderError where there is no model, or one of another kind of task.
         """
         folder = RunFolder(Path(path).absolute())
-        return cls._of(folder, load_predictor(folder, choices or Choices()), choices)
+        return cls._of(folder, load_predictor(folder, preset(choices or "full")), choices)
 
     def save(self, path: str | Path) -> None:
         """Writes what predicting needs to a folder, without pickle; it replaces a model that was saved there before.
@@ -183,7 +184,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         return leaderboard(self._kept_folder())
 
     @classmethod
-    def _of(cls: type[E], folder: RunFolder, predictor: Predictor, choices: Choices | None) -> E:
+    def _of(cls: type[E], folder: RunFolder, predictor: Predictor, choices: str | Choices | None) -> E:
         _check_kind(cls, predictor.target, folder)
         return cls(**asdict(read_settings(folder)), choices=choices)._take(folder, predictor)
 
@@ -228,7 +229,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     ``time_limit`` in seconds covers all of ``fit``, Ray's start and end included. ``n_trials`` bounds what is tried,
     and nothing is trained on further folds then; without a time limit, and with one worker, such a run is
     repeatable. ``metric`` (log loss by default) decides the ensemble. ``n_workers`` trials are trained at once (one
-    for each CPU of the cluster by default).
+    for each CPU of the cluster by default). ``choices`` is what is searched: a ``Choices``, or "small", "medium" (the
+    default) or "full".
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both
@@ -263,10 +265,10 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         return None, encode_values(y)
 
 
-def load(path: str | Path, *, choices: Choices | None = None) -> TabularClassifier | TabularRegressor:
+def load(path: str | Path, *, choices: str | Choices | None = None) -> TabularClassifier | TabularRegressor:
     """The estimator of a saved model or a finished run, of the kind that it is."""
     folder = RunFolder(Path(path).absolute())
-    predictor = load_predictor(folder, choices or Choices())
+    predictor = load_predictor(folder, preset(choices or "full"))
     return _class_for(predictor.target)._of(folder, predictor, choices)
 
 
@@ -316,7 +318,7 @@ def _checked(estimator: _Tabular) -> Settings:
 
 _OBJECTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("metric", (str, Metric), "the name of a metric or a Metric"),
-    ("choices", (Choices,), "a Choices"),
+    ("choices", (str, Choices), "the name of a preset or a Choices"),
     ("portfolio", (Portfolio,), "a Portfolio"),
     ("run_folder", (str, PathLike), "a path"),
     ("progress", (bool,), "True or False"),

@@ -6,10 +6,10 @@ import copy
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import safetensors.torch
@@ -18,14 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from raytabdl.calibration import rung_loss, scale
-from raytabdl.component import Config, Horizon, Network
+from raytabdl.component import Component, Config, Horizon, Network
 from raytabdl.inputs import Array, Inputs, Target, TaskType
+from raytabdl.members import dimensions
 from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.preprocessing import FAMILIES, Chosen, FoldCache, Preprocessing
 from raytabdl.space import ROOT, Choices, arguments, named
 from raytabdl.task import Task
+from raytabdl.training import Augmentation, Averaging, Objective, Optimizer, Schedule
 from raytabdl.training.loop import Training, TrainingData, predict
-from raytabdl.training.losses import classification_loss, regression_loss
+
+C = TypeVar("C", bound=Component)
 
 
 @dataclass(frozen=True)
@@ -214,7 +217,7 @@ class NetworkPipeline(Pipeline):
         self.standard = Standard()
         self.network: nn.Module | None = None
         self._cache = cache or FoldCache()
-        self._best_weights: dict[str, Tensor] = {}
+        self._best_weights: list[dict[str, Tensor]] = []  # of each network that predicts together: see Averaging
         self._training: Training | None = None
 
     def train(self, task: Task, fold: int) -> Iterator[Point]:
@@ -222,26 +225,27 @@ class NetworkPipeline(Pipeline):
             self._training = self._start(task, fold)
         prepared = self.preprocessing.prepare(task, fold, self._cache)
         X_valid, y_valid = _as_tensors(prepared.x_num_valid, prepared.x_cat_valid), task.y[task.split(fold)[1]]
-        assert self.network is not None
         for epoch in self._training.epochs():
             began = time.perf_counter()
-            loss, is_best = self._evaluate(y_valid, self._predictions(self.network, X_valid))
+            networks = self._training.predictors()
+            loss, is_best = self._evaluate(y_valid, self._predictions(networks, X_valid))
             if is_best:
-                self._keep_weights()
+                self._keep_weights(networks)
             self.budget = epoch.index * self.horizon.max_budget // self._training.n_epochs
             seconds = time.perf_counter() - began
             yield Point(self.budget, epoch.index, epoch.train_loss, loss, epoch.learning_rate, epoch.seconds, seconds)
 
     def _predict_raw(self, inputs: Inputs) -> Array:
         assert self.network is not None
-        network = self.network
-        if self._training is not None:  # which has the network at its last point
-            network = copy.deepcopy(network)
-            network.load_state_dict(self._best_weights)
-        return self._predictions(network, self._tensors(inputs))
+        networks = [self.network]
+        if self._training is not None or len(self._best_weights) > 1:  # a training has its network at its last point
+            networks = [copy.deepcopy(self.network) for _ in self._best_weights]
+            for network, weights in zip(networks, self._best_weights, strict=True):
+                network.load_state_dict(weights)
+        return self._predictions(networks, self._tensors(inputs))
 
     def _save_model(self, folder: Path) -> None:
-        tensors = {f"network.{name}": tensor.cpu() for name, tensor in self._best_weights.items()}
+        tensors = {name: tensor.cpu() for name, tensor in _labelled("network", self._best_weights).items()}
         tensors |= {name: torch.from_numpy(array) for name, array in self.preprocessing.state().items()}
         safetensors.torch.save_file(tensors, folder / "network.safetensors")
         shape = {"d_num": self._d_num, "cardinalities": list(self._cardinalities), **asdict(self.standard)}
@@ -250,23 +254,22 @@ class NetworkPipeline(Pipeline):
     def _load_model(self, folder: Path) -> None:
         shape = read_json(folder / "network.json")
         tensors = safetensors.torch.load_file(folder / "network.safetensors")
-        weights = {key[8:]: tensor for key, tensor in tensors.items() if key.startswith("network.")}
-        self.preprocessing.restore({k: tensor.numpy() for k, tensor in tensors.items() if not k.startswith("network.")})
+        self._best_weights = _unlabelled("network", tensors)
+        self.preprocessing.restore({k: tensor.numpy() for k, tensor in tensors.items() if not k.startswith("network")})
         self.standard = Standard(**{field.name: shape[field.name] for field in fields(Standard)})
         self.network = self._new_network(shape["d_num"], tuple(shape["cardinalities"])).to(_device()).eval()
-        self.network.load_state_dict(weights)
-        self._best_weights = weights
+        self.network.load_state_dict(self._best_weights[0])
 
     def _save_progress(self, folder: Path) -> None:
         assert self._training is not None
-        best = {f"best.{name}": tensor for name, tensor in self._best_weights.items()}
+        best = _labelled("best", self._best_weights)
         safetensors.torch.save_file({**self._training.state(), **best}, folder / "training.safetensors")
 
     def _load_progress(self, task: Task, fold: int, folder: Path) -> None:
         tensors = safetensors.torch.load_file(folder / "training.safetensors")
-        self._best_weights = {key[5:]: tensor for key, tensor in tensors.items() if key.startswith("best.")}
+        self._best_weights = _unlabelled("best", tensors)
         self._training = self._start(task, fold)
-        self._training.restore({key: tensor for key, tensor in tensors.items() if not key.startswith("best.")})
+        self._training.restore({key: tensor for key, tensor in tensors.items() if not key.startswith("best")})
 
     def _start(self, task: Task, fold: int) -> Training:
         """Fits the preprocessing on the training part and builds an untrained network."""
@@ -283,24 +286,32 @@ class NetworkPipeline(Pipeline):
             self.network = self._new_network(x_num.shape[1], prepared.cardinalities).to(_device())
             if isinstance(self.network, Network):
                 self.network.initialise(x_num, x_cat)
-        optimizer = named(self.choices.optimizers, self._settings["optimizer"])
-        schedule = named(self.choices.schedules, self._settings["schedule"])
         return Training(
             self.network,
             TrainingData(x_num, x_cat, y_tensor.to(_device())),
-            optimizer=optimizer(**arguments(self._settings, f"optimizer.{optimizer.name}")),
-            schedule=schedule(**arguments(self._settings, f"schedule.{schedule.name}")),
-            loss=classification_loss if self.target.task_type.is_classification else regression_loss,
+            optimizer=self._member("optimizer", Optimizer),
+            schedule=self._member("schedule", Schedule),
+            loss=self._member("objective", Objective).loss(y_tensor),
+            augmentation=self._member("augmentation", Augmentation),
+            averaging=self._member("averaging", Averaging),
             batch_size=int(self._settings["batch_size"]),
             n_epochs=min(self.horizon.epochs, self._cls.max_epochs),
             rows_per_epoch=max(2, min(self.horizon.rows_per_epoch, len(y))),
             seed=self.seed,
         )
 
+    def _member(self, label: str, family: type[C]) -> C:
+        """What the settings name of a family, or its plain member, the family itself."""
+        cls = named(self.choices.family(label), self._settings[label]) if label in self._settings else family
+        build: Callable[..., object] = cls
+        member = build(**arguments(self._settings, f"{label}.{cls.name}"))
+        assert isinstance(member, family)
+        return member
+
     def _new_network(self, d_num: int, cardinalities: tuple[int, ...]) -> nn.Module:
         self._d_num, self._cardinalities = d_num, cardinalities
         build: Callable[..., object] = self._cls  # the constructor is torch's to mypy
-        own = {key: value for key, value in self._settings.items() if key in self._cls.space}
+        own = {key: value for key, value in self._settings.items() if key in dimensions(self._cls)}
         network = build(d_num, cardinalities, self.target.d_out, **own)
         assert isinstance(network, nn.Module)
         return network
@@ -310,20 +321,37 @@ class NetworkPipeline(Pipeline):
         rows = self.preprocessing.transform(inputs)
         return _as_tensors(rows.numeric, rows.categorical)
 
-    def _predictions(self, network: nn.Module, tensors: tuple[Tensor, Tensor]) -> Array:
-        outputs = predict(network, *tensors)
+    def _predictions(self, networks: Sequence[nn.Module], tensors: tuple[Tensor, Tensor]) -> Array:
+        """The mean of what the networks predict, and of the k predictions that each of them may have."""
+        outputs = torch.stack([predict(network, *tensors) for network in networks])  # (n_networks, n, [k,] d_out)
         if self.target.task_type.is_classification:
-            probabilities = outputs.softmax(dim=-1)
-            return (probabilities.mean(dim=1) if outputs.ndim == 3 else probabilities).cpu().numpy()
-        return self.standard.value(outputs.flatten(1).mean(dim=1).cpu().numpy())
+            probabilities = outputs.softmax(dim=-1).mean(dim=0)
+            return (probabilities.mean(dim=1) if probabilities.ndim == 3 else probabilities).cpu().numpy()
+        return self.standard.value(outputs.mean(dim=0).flatten(1).mean(dim=1).cpu().numpy())
 
-    def _keep_weights(self) -> None:
-        assert self.network is not None
-        weights = self.network.state_dict()
-        if not self._best_weights:
-            self._best_weights = {name: torch.empty_like(tensor) for name, tensor in weights.items()}
-        for name, tensor in weights.items():
-            self._best_weights[name].copy_(tensor)
+    def _keep_weights(self, networks: Sequence[nn.Module]) -> None:
+        weights = [network.state_dict() for network in networks]
+        if len(self._best_weights) != len(weights):
+            self._best_weights = [{name: torch.empty_like(t) for name, t in own.items()} for own in weights]
+        for best, own in zip(self._best_weights, weights, strict=True):
+            for name, tensor in own.items():
+                best[name].copy_(tensor)
+
+
+def _labelled(label: str, weights: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The weights of networks under flat names: ``best.output.bias`` of one, ``best-1.output.bias`` of another."""
+    labels = [label, *(f"{label}-{i}" for i in range(1, len(weights)))]
+    return {f"{own}.{name}": t for own, state in zip(labels, weights, strict=True) for name, t in state.items()}
+
+
+def _unlabelled(label: str, tensors: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """The weights of networks that ``_labelled`` has put among others."""
+    weights: dict[str, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        own, _, name = key.partition(".")
+        if own == label or own.startswith(f"{label}-"):
+            weights.setdefault(own, {})[name] = tensor
+    return [weights[own] for own in sorted(weights)]
 
 
 @dataclass(frozen=True)
@@ -364,9 +392,9 @@ def make_pipeline(
 def chosen_steps(choices: Choices, settings: Config) -> dict[str, Chosen]:
     """The steps that the settings of a network name, of the package or of the choices, which go before it."""
     chosen = {}
-    for label, members in choices.preprocessing.items():
+    for label, members in FAMILIES.items():
         if label in settings:
-            cls = named((*FAMILIES[label], *members), settings[label])
+            cls = named((*members, *choices.family(label)), settings[label])
             chosen[label] = Chosen(cls, arguments(settings, f"{label}.{cls.name}"))
     return chosen
 

@@ -16,9 +16,12 @@ from raytabdl.pipeline import Standard, load_model, make_pipeline
 from raytabdl.quick import with_quick
 from raytabdl.space import Choices
 from raytabdl.task import Task, make_task
+from raytabdl.training import ALL_SCHEDULES, AUGMENTATIONS, AVERAGINGS, OBJECTIVES
 from raytabdl.training.loop import predict
 
-CHOICES = with_quick(Choices())
+CHOICES = with_quick(
+    Choices(schedules=ALL_SCHEDULES, objectives=OBJECTIVES, augmentations=AUGMENTATIONS, averagings=AVERAGINGS)
+)
 HORIZON = Horizon(max_budget=9, epochs=9, rows_per_epoch=1000, iteration_share=0.05)
 TARGETS = {
     "binary": Target(TaskType.BINARY, 2),
@@ -33,6 +36,10 @@ def network(name, scaler):
     return {"model": name} | {f"network.{name}.{key}": value for key, value in settings.items()}
 
 
+def mlp(**techniques):
+    return network("mlp", "robust") | {f"network.mlp.{label}": name for label, name in techniques.items()}
+
+
 CONFIGS = {
     "mlp": network("mlp", "robust"),
     "resnet": network("resnet", "quantile"),
@@ -42,6 +49,10 @@ CONFIGS = {
     "random_forest": {"model": "random_forest"},
     "linear": {"model": "linear"},
     "dummy": {"model": "dummy"},
+    "swa": mlp(averaging="swa", batch_norm=True),
+    "snapshot": mlp(averaging="snapshot", objective="class_weighted"),
+    "lookahead": mlp(averaging="lookahead", schedule="plateau", augmentation="adversarial"),
+    "mixup": mlp(augmentation="mixup", objective="label_smoothing"),
 }
 each_family = pytest.mark.parametrize("family", CONFIGS)
 each_target = pytest.mark.parametrize("kind", TARGETS)
@@ -225,7 +236,7 @@ def test_the_mean_of_k_predictions_is_predicted(kind):
     pipeline = make_pipeline(network("many", "robust"), Choices(networks=(Many,)), task.target, HORIZON, 0)
     next(pipeline.train(task, 0))
     outputs = predict(pipeline.network, *pipeline._tensors(validation(task)))
-    predictions = pipeline._predictions(pipeline.network, pipeline._tensors(validation(task)))
+    predictions = pipeline._predictions([pipeline.network], pipeline._tensors(validation(task)))
     if task.target.task_type.is_classification:
         np.testing.assert_allclose(predictions, outputs.softmax(2).mean(1), rtol=1e-6)
     else:

@@ -5,10 +5,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from raytabdl.component import Choice, Classic, Horizon, Integer, Real, Space, When
+from raytabdl.classic import LightGBM
+from raytabdl.component import Choice, Classic, Forbidden, Horizon, Integer, Real, Space, When
 from raytabdl.exceptions import SettingError
 from raytabdl.inputs import Target, TaskType
+from raytabdl.networks import ShapedMLP
 from raytabdl.pipeline import NetworkPipeline, make_pipeline
+from raytabdl.search.samplers import BOHB, Observation, RandomSearch
 from raytabdl.space import Choices, arguments, configuration_space, named
 from raytabdl.task import make_task
 from raytabdl.training import AdamW
@@ -132,3 +135,192 @@ def test_arguments_are_the_keys_below_a_prefix():
 def test_an_unknown_member_is_answered_with_the_known_ones():
     with pytest.raises(SettingError, match=r"one of \['mine'\], got 'yours'"):
         named((Mine,), "yours")
+
+
+def test_other_families_are_chosen_and_left_out_by_name():
+    choices = Choices().only(["mlp"], scalers=["standard", "robust"]).without(optimizers=["sgd"])
+    assert [scaler.name for scaler in choices.scalers] == ["robust", "standard"]  # in the order that they had
+    assert [optimizer.name for optimizer in choices.optimizers] == ["adamw"]
+    assert [network.name for network in choices.networks] == ["mlp"]
+    assert choices.classic == ()
+    assert choices.schedules == Choices().schedules
+    left = Choices().without(["catboost", "resnet"])
+    assert [member.name for member in (*left.networks, *left.classic)] == [
+        name for name in configuration_space(Choices())["model"].choices if name not in ("catboost", "resnet")
+    ]
+
+
+def test_an_unknown_family_or_member_is_answered_with_the_known_ones():
+    with pytest.raises(SettingError, match=r"scalers must be some of .*'robust'.*got \['minmax'\]"):
+        Choices().without(scalers=["minmax"])
+    with pytest.raises(SettingError, match="'scaler'; close to it are scalers"):
+        Choices().only(scaler=["robust"])
+    with pytest.raises(SettingError, match="at least one scaler"):
+        Choices().without(scalers=[scaler.name for scaler in Choices().scalers])
+
+
+def test_a_fixed_choice_takes_what_depends_on_its_other_options_with_it():
+    choices = Choices().only(["mlp"]).updated({"network.mlp.optimizer": "sgd", "network.mlp.use_dropout": False})
+    names = set(configuration_space(choices))
+    assert "network.mlp.optimizer.sgd.lr" in names
+    assert "network.mlp.max_dropout" not in names
+    assert not any(name.startswith("network.mlp.optimizer.adamw") for name in names)
+    for config in sampled(choices):
+        assert (config["network.mlp.optimizer"], config["network.mlp.use_dropout"]) == ("sgd", False)
+
+
+def test_an_option_that_went_leaves_those_that_other_options_have_too():
+    class Nested(Mine):
+        name = "nested"
+        space: ClassVar[Space] = {
+            "kind": Choice(("a", "b", "c"), "a"),
+            "way": Choice(("p", "q"), "p", when=When("kind", ("b", "c"))),
+            "depth": Integer(1, 8, 2, when=When("way", ("q",))),
+        }
+
+    choices = Choices(networks=(), classic=(Nested,))
+    some = choices.updated({"classic.nested.kind": Choice(("a", "c"), "a")})
+    assert {config["classic.nested.kind"] for config in sampled(some) if "classic.nested.depth" in config} == {"c"}
+    assert set(configuration_space(choices.updated({"classic.nested.kind": "a"}))) == {"model", "classic.nested.kind"}
+
+
+def test_the_full_dimensions_are_searched_in_full_only_and_reach_the_constructor():
+    class Wide(Mine):
+        name = "wide"
+        full_space: ClassVar[Space] = {"rate": Real(0.01, 9.0, 0.5), "extra": Integer(1, 3, 1)}
+
+        def __init__(self, target, *, seed, n_threads, kind="a", depth=2, rate=0.5, extra=1):
+            self.got = {"rate": rate, "extra": extra}
+
+    choices = Choices(networks=(), classic=(Wide,))
+    assert configuration_space(choices)["classic.wide.rate"].upper == 1.0
+    assert "classic.wide.extra" not in configuration_space(choices)
+    full = Choices(networks=(), classic=(Wide,), full=True)
+    assert configuration_space(full)["classic.wide.rate"].upper == 9.0
+    config = {"model": "wide", "classic.wide.rate": 8.0, "classic.wide.extra": 3}
+    assert make_pipeline(config, full, task().target, Horizon(27, 27, 1000), 0).model.got == {"rate": 8.0, "extra": 3}
+
+
+def test_the_full_dimensions_of_a_network_reach_its_constructor():
+    class Deep(ShapedMLP):
+        name = "deep"
+        full_space: ClassVar[Space] = {"n_extra": Integer(0, 3, 0)}
+
+        def __init__(self, d_num, cardinalities, d_out, *, n_extra=0, **config):
+            super().__init__(d_num, cardinalities, d_out, **config)
+            self.n_extra = n_extra
+
+    choices = Choices(networks=(Deep,), classic=(), full=True)
+    plain = {**configuration_space(choices).get_default_configuration(), "network.deep.n_extra": 2}
+    pipeline = make_pipeline(plain, choices, task().target, Horizon(27, 27, 1000), seed=0)
+    assert pipeline._new_network(2, (4,)).n_extra == 2
+
+
+class Lacking(Mine):
+    name: ClassVar[str] = "lacking"
+
+    def __init__(self, target, *, seed, n_threads, kind="a", dept=2, rate=0.5):
+        pass
+
+
+@pytest.mark.parametrize("where", ["space", "full_space"])
+def test_a_keyword_that_a_constructor_lacks_is_named_before_a_run(where):
+    extra = {"space": {}, "full_space": Mine.space} if where == "full_space" else {}
+    cls = type("Own", (Lacking,), extra)
+    with pytest.raises(SettingError, match=r"constructor of Own must take .*lacks 'depth'; it takes .*'dept'"):
+        Choices(classic=(cls,))
+
+
+@pytest.mark.parametrize(
+    "when",
+    [When("kynd", ("b",)), When("rate", (0.5,)), When("kind", ("c",))],
+    ids=["no name", "no choice", "no option"],
+)
+def test_a_condition_that_can_never_hold_is_refused(when):
+    cls = type("Own", (Mine,), {"space": {**Mine.space, "depth": Integer(1, 8, 2, when=when)}})
+    with pytest.raises(SettingError, match="'depth' of Own must be active under an option of a Choice"):
+        Choices(classic=(cls,))
+
+
+class Picky(Classic):
+    """A model with forbidden combinations."""
+
+    name: ClassVar[str] = "picky"
+    horizon: ClassVar[int] = 1
+    space: ClassVar[Space] = {
+        "kind": Choice(("a", "b", "c"), "a"),
+        "depth": Integer(1, 8, 2, log=True, when=When("kind", ("b", "c"))),
+        "rate": Real(0.1, 1.0, 0.5),
+    }
+    forbidden: ClassVar[tuple[Forbidden, ...]] = (
+        Forbidden({"kind": "b", "depth": (5, 6)}),
+        Forbidden({"kind": "c", "depth": 8}),
+    )
+
+
+def is_forbidden(config):
+    kind, depth = config.get("classic.picky.kind"), config.get("classic.picky.depth")
+    mixed = config.get("classic.lightgbm.num_leaves", 9) < 8 and config.get("classic.lightgbm.min_data_in_leaf") == 20
+    return (kind == "b" and depth in (5, 6)) or (kind, depth) == ("c", 8) or mixed
+
+
+@pytest.mark.parametrize("sampler", [RandomSearch, BOHB])
+def test_no_sampler_suggests_what_is_forbidden(sampler):
+    whole = Forbidden({"classic.lightgbm.num_leaves": (4, 5, 6, 7), "classic.lightgbm.min_data_in_leaf": 20})
+    choices = Choices(networks=(), classic=(Picky, LightGBM), forbidden=(whole,))
+    search = sampler(configuration_space(choices), seed=0)
+    kinds = []
+    for i in range(120):
+        config = search.suggest()
+        assert not is_forbidden(config)
+        kinds.append(config.get("classic.picky.kind"))
+        # What is forbidden lies where the losses are the best: the model of the good ones leads there.
+        loss = abs(config.get("classic.picky.depth", 9) - 5) + (config.get("classic.picky.kind") != "b")
+        search.observe(Observation(config, 1, float(loss + i % 2 / 100), 1.0))
+    assert {"b", "c"} <= set(kinds)
+
+
+def test_what_is_forbidden_of_a_member_is_forbidden_below_its_name_only():
+    class Twin(Picky):
+        name = "twin"
+        forbidden: ClassVar[tuple[Forbidden, ...]] = ()
+
+    configs = sampled(Choices(networks=(), classic=(Picky, Twin)), n=400)
+    assert not any(map(is_forbidden, configs))
+    twins = {(config.get("classic.twin.kind"), config.get("classic.twin.depth")) for config in configs}
+    assert {("b", 5), ("c", 8)} <= twins
+
+
+def test_forbidden_values_of_a_scaler_are_forbidden_beside_a_network():
+    class Picked(AdamW):
+        name = "picked"
+        forbidden: ClassVar[tuple[Forbidden, ...]] = (Forbidden({"beta2": 0.95, "decay_schedule": "flat_cosine"}),)
+
+    choices = Choices(optimizers=(Picked,)).only(["mlp"])
+    pairs = {
+        (config["network.mlp.optimizer.picked.beta2"], config["network.mlp.optimizer.picked.decay_schedule"])
+        for config in sampled(choices)
+    }
+    assert len(pairs) == 5
+    assert (0.95, "flat_cosine") not in pairs
+
+
+def test_a_forbidden_combination_that_an_update_took_away_is_no_error():
+    choices = Choices(networks=(), classic=(Picky,)).updated({"classic.picky.kind": "a"})
+    assert {config["classic.picky.kind"] for config in sampled(choices)} == {"a"}
+    some = Choices(networks=(), classic=(Picky,)).updated({"classic.picky.depth": {"high": 4}})
+    assert not any(map(is_forbidden, sampled(some)))
+
+
+def test_forbidding_the_defaults_or_what_there_is_not_or_a_real_is_refused():
+    for forbidden, words in (
+        ({"classic.picky.kind": "a"}, "defaults of a space must not be forbidden, got .*'classic.picky.kind'"),
+        ({"classic.picky.knd": "a"}, "'classic.picky.knd'; close to it are classic.picky.kind"),
+        ({"classic.picky.rate": 0.5}, "Choice or an Integer, got 'classic.picky.rate'"),
+    ):
+        with pytest.raises(SettingError, match=words):
+            configuration_space(Choices(networks=(), classic=(Picky,), forbidden=(Forbidden(forbidden),)))
+    with pytest.raises(SettingError, match="what Own forbids must be a known one, got 'knd'"):
+        Choices(classic=(type("Own", (Picky,), {"forbidden": (Forbidden({"knd": "a"}),)}),))
+    with pytest.raises(ValueError, match="at least one name"):
+        Forbidden({})

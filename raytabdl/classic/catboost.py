@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from raytabdl.component import Classic, Integer, Real, Space
+from raytabdl.component import Choice, Classic, Integer, Real, Space
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 
@@ -39,6 +39,16 @@ class CatBoost(Classic):
         "one_hot_max_size": Integer(2, 100, 10, log=True),
         "max_ctr_complexity": Integer(1, 2, 1),
     }
+    full_space: ClassVar[Space] = {
+        "learning_rate": Real(0.005, 0.2, 0.08, log=True),
+        "l2_leaf_reg": Real(1e-4, 10.0, 3.0, log=True),
+        "leaf_iterations": Integer(1, 20, 1, log=True),
+        "max_ctr_complexity": Integer(1, 5, 1),
+        "model_size_reg": Real(0.1, 1.5, 0.5, log=True),
+        "subsample": Real(0.7, 1.0, 0.8),
+        "colsample_bylevel": Real(0.85, 1.0, 1.0),
+        "grow_policy": Choice(("SymmetricTree", "Depthwise"), "SymmetricTree"),
+    }
     horizon: ClassVar[int] = 540
 
     def __init__(
@@ -54,6 +64,10 @@ class CatBoost(Classic):
         leaf_iterations: int = 1,
         one_hot_max_size: int = 10,
         max_ctr_complexity: int = 1,
+        model_size_reg: float = 0.5,
+        subsample: float = 0.8,
+        colsample_bylevel: float = 1.0,
+        grow_policy: str = "SymmetricTree",
     ) -> None:
         self.target = target
         loss = {TaskType.BINARY: "Logloss", TaskType.MULTICLASS: "MultiClass", TaskType.REGRESSION: "RMSE"}
@@ -66,10 +80,13 @@ class CatBoost(Classic):
             "leaf_estimation_iterations": leaf_iterations,
             "one_hot_max_size": one_hot_max_size,
             "max_ctr_complexity": max_ctr_complexity,
+            "model_size_reg": model_size_reg,
+            "colsample_bylevel": colsample_bylevel,
+            "grow_policy": grow_policy,
             "boosting_type": "Plain",
             "boost_from_average": target.task_type is TaskType.REGRESSION,
             "bootstrap_type": "MVS",
-            "subsample": 0.8,
+            "subsample": subsample,
             "random_seed": seed,
             "thread_count": n_threads,
             "verbose": False,

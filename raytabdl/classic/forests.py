@@ -1,4 +1,4 @@
-"""Random forests by scikit-learn, kept as plain arrays."""
+"""Forests of scikit-learn's trees, kept as plain arrays."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class RandomForest(Classic):
         "bootstrap": Choice((True, False), True),
     }
     horizon: ClassVar[int] = 108
+    splitter: ClassVar[str] = "best"
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class RandomForest(Classic):
             if self.bootstrap:
                 weights = np.bincount(rng.integers(len(y), size=len(y)), minlength=len(y)).astype(np.float64)
             tree = cls(
+                splitter=self.splitter,
                 max_features=self.max_features,
                 min_samples_leaf=self.min_samples_leaf,
                 random_state=int(rng.integers(2**31)),
@@ -110,6 +112,37 @@ class RandomForest(Classic):
             "right": grown.children_right.astype(np.int32),
             "value": values,
         }
+
+
+class ExtraTrees(RandomForest):
+    """Averaged trees whose thresholds are drawn, one for each feature (Geurts et al., 2006); iterations are trees."""
+
+    name: ClassVar[str] = "extra_trees"
+    space: ClassVar[Space] = {
+        "max_features": Real(0.1, 1.0, 0.5),
+        "min_samples_leaf": Integer(1, 30, 2, log=True),
+        "bootstrap": Choice((False, True), False),
+    }
+    splitter: ClassVar[str] = "random"
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        seed: int,
+        n_threads: int,
+        max_features: float = 0.5,
+        min_samples_leaf: int = 2,
+        bootstrap: bool = False,
+    ) -> None:
+        super().__init__(
+            target,
+            seed=seed,
+            n_threads=n_threads,
+            max_features=max_features,
+            min_samples_leaf=min_samples_leaf,
+            bootstrap=bootstrap,
+        )
 
 
 def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from raytabdl.component import Classic, Integer, Real, Space
+from raytabdl.component import Choice, Classic, Integer, Real, Space
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 
@@ -30,6 +30,15 @@ class LightGBM(Classic):
         "lambda_l2": Real(1e-3, 10.0, 0.1, log=True),
         "cat_smooth": Real(1.0, 100.0, 10.0, log=True),
     }
+    full_space: ClassVar[Space] = {
+        "learning_rate": Real(0.005, 0.2, 0.05, log=True),
+        "num_leaves": Integer(2, 512, 31, log=True),
+        "extra_trees": Choice((False, True), False),
+        "lambda_l1": Real(0.0, 1.0, 0.0),
+        "cat_l2": Real(0.01, 100.0, 10.0, log=True),
+        "min_data_per_group": Integer(2, 200, 100, log=True),
+        "max_cat_to_onehot": Integer(4, 100, 4, log=True),
+    }
     horizon: ClassVar[int] = 540
 
     def __init__(
@@ -45,6 +54,11 @@ class LightGBM(Classic):
         bagging_fraction: float = 0.9,
         lambda_l2: float = 0.1,
         cat_smooth: float = 10.0,
+        extra_trees: bool = False,
+        lambda_l1: float = 0.0,
+        cat_l2: float = 10.0,
+        min_data_per_group: int = 100,
+        max_cat_to_onehot: int = 4,
     ) -> None:
         self.target = target
         objective = {TaskType.BINARY: "binary", TaskType.MULTICLASS: "multiclass", TaskType.REGRESSION: "regression"}
@@ -58,6 +72,11 @@ class LightGBM(Classic):
             "bagging_freq": 1,
             "lambda_l2": lambda_l2,
             "cat_smooth": cat_smooth,
+            "extra_trees": extra_trees,
+            "lambda_l1": lambda_l1,
+            "cat_l2": cat_l2,
+            "min_data_per_group": min_data_per_group,
+            "max_cat_to_onehot": max_cat_to_onehot,
             "seed": seed,
             "num_threads": n_threads,
             "verbose": -1,

@@ -8,14 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from raytabdl.classic.design import Design
 from raytabdl.component import Classic, Real, Space
 from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.persistence import read_arrays, write_arrays
-from raytabdl.preprocessing.imputation import MissingIndicator
-from raytabdl.preprocessing.scaling import RobustScaler
-
-_MAX_DENSE = 300
-"""One-hot columns up to which a dense matrix is faster than a sparse one."""
 
 
 class Linear(Classic):
@@ -32,20 +28,18 @@ class Linear(Classic):
     def __init__(self, target: Target, *, seed: int, n_threads: int, l2: float = 1e-4) -> None:
         self.target = target
         self.l2 = l2
-        self.scaler_ = RobustScaler()
-        self.indicator_ = MissingIndicator()
+        self.design_ = Design()
         self.path_: NDArray[np.float32] = np.empty((0, 0, 0), np.float32)  # (iterations, d, d_out)
         self.scale_ = np.array([0.0, 1.0])
 
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         if len(self.path_) == 0:
-            self.scaler_.fit(X.numeric, np.random.default_rng(0))
-            self.indicator_.fit(self.scaler_.transform(X.numeric))
-            self.path_ = _descend(self._design(X), self._truth(y), self.target, self.l2, self.horizon)
+            matrix = self.design_.fit(X).matrix(X)
+            self.path_ = _descend(matrix, self._truth(y), self.target, self.l2, self.horizon)
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
         coefficients = self.path_[min(n_iterations, len(self.path_)) - 1]
-        outputs = np.asarray(self._design(X) @ coefficients, np.float64)
+        outputs = np.asarray(self.design_.matrix(X) @ coefficients, np.float64)
         if not self.target.task_type.is_classification:
             return np.asarray(outputs[:, 0] * self.scale_[1] + self.scale_[0])
         from scipy.special import softmax
@@ -54,14 +48,13 @@ class Linear(Classic):
         return probabilities
 
     def save(self, folder: Path) -> None:
-        arrays = {"path": self.path_, "scale": self.scale_, **self.scaler_.state(), **self.indicator_.state()}
+        arrays = {"path": self.path_, "scale": self.scale_, **self.design_.state()}
         write_arrays(folder / "linear.safetensors", arrays)
 
     def load(self, folder: Path) -> None:
         arrays = read_arrays(folder / "linear.safetensors")
         self.path_, self.scale_ = arrays["path"], arrays["scale"]
-        self.scaler_.restore(arrays)
-        self.indicator_.restore(arrays)
+        self.design_.restore(arrays)
 
     def _truth(self, y: Array) -> NDArray[np.float64]:
         """One-hot classes, or the standardised target as a column."""
@@ -70,20 +63,6 @@ class Linear(Classic):
         spread = float(y.std())
         self.scale_ = np.array([float(y.mean()), spread if spread > 0 else 1.0])
         return np.asarray((y[:, None] - self.scale_[0]) / self.scale_[1], np.float64)
-
-    def _design(self, X: Inputs) -> Any:
-        """Scaled numbers, one column for each known level, and a column of ones; sparse where it is wide."""
-        from scipy import sparse
-
-        numbers = self.indicator_.transform(self.scaler_.transform(X.numeric))
-        ones = np.ones((len(X), 1), np.float32)
-        offsets = np.cumsum([0, *(cardinality - 1 for cardinality in X.cardinalities)])
-        rows, columns = np.nonzero(X.categorical)  # code 0, an unseen level, has no column
-        codes = X.categorical[rows, columns] - 1 + offsets[columns]
-        one_hot = sparse.csr_matrix((np.ones(len(rows), np.float32), (rows, codes)), shape=(len(X), int(offsets[-1])))
-        if one_hot.shape[1] <= _MAX_DENSE:
-            return np.concatenate([numbers, one_hot.toarray(), ones], axis=1).astype(np.float64)
-        return sparse.hstack([sparse.csr_matrix(numbers), one_hot, ones], format="csr", dtype=np.float64)
 
 
 def _descend(

@@ -34,6 +34,7 @@ ALL_SCHEDULES: tuple[type[Schedule], ...] = (
     Plateau,
     Constant,
 )
+"""With those that only the full preset searches."""
 AUGMENTATIONS: tuple[type[Augmentation], ...] = (Augmentation, Mixup, RowCutmix, RowCutout, Adversarial)
 AVERAGINGS: tuple[type[Averaging], ...] = (Averaging, StochasticWeightAveraging, SnapshotEnsemble, Lookahead)
 OBJECTIVES: tuple[type[Objective], ...] = (Objective, ClassWeighted, LabelSmoothing)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from raytabdl.classic import ALL_CLASSIC
 from raytabdl.classic.catboost import CatBoost
 from raytabdl.classic.dummy import Dummy
 from raytabdl.classic.forests import RandomForest
 from raytabdl.classic.lightgbm import LightGBM
 from raytabdl.classic.linear import Linear
+from raytabdl.component import Choice
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Inputs, Target, TaskType
+from raytabdl.members import dimensions
 
-MODELS = (Dummy, Linear, LightGBM, CatBoost, RandomForest)
+MODELS = (Dummy, *ALL_CLASSIC)
 LEARNERS = MODELS[1:]
 TARGETS = (Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3), Target(TaskType.REGRESSION, 0))
 
@@ -176,6 +179,49 @@ def test_a_row_is_predicted_alone_as_among_others(cls, target):
     np.testing.assert_allclose(alone, model.predict(X, 6)[[7]], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("cls", "config"), [(LightGBM, {"num_leaves": 2, "cat_smooth": 1.0}), (CatBoost, {"depth": 1})]
+)
+def test_one_split_of_a_booster_parts_categories_that_lie_mixed(cls, config):
+    # Split as numbers, one threshold on the codes could part few of them.
+    rng = np.random.default_rng(0)
+    codes = rng.integers(1, 41, size=2000).astype(np.int32)
+    y = (rng.permutation(41) < 20)[codes].astype(np.int64)
+    X = Inputs(np.empty((2000, 0), np.float32), codes[:, None], (41,))
+    model = new(cls, TARGETS[0], **config)
+    model.advance(X, y, 1)
+    positive = model.predict(X, 1)[:, 1]
+    assert len(np.unique(positive.round(6))) == 2
+    assert ((positive > positive.mean()) == y).mean() > 0.95
+
+
+@pytest.mark.parametrize("cls", [CatBoost, LightGBM])
+def test_a_booster_with_the_defaults_of_its_full_space_is_the_booster_by_default(cls):
+    X = rows()
+    plain = trained(cls, TARGETS[0], X, 8)
+    full = new(cls, TARGETS[0], **{key: dimension.default for key, dimension in dimensions(cls).items()})
+    full.advance(X, truth(X, TARGETS[0]), 8)
+    np.testing.assert_array_equal(full.predict(X, 8), plain.predict(X, 8))
+
+
+@pytest.mark.parametrize("cls", ALL_CLASSIC)
+def test_every_dimension_of_the_full_space_has_an_effect(cls):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(1, 40, size=(1500, 2)).astype(np.int32)
+    X = Inputs(rng.normal(size=(1500, 3)).astype(np.float32), codes, (40, 40))
+    y = ((codes[:, 0] % 3 == 0) ^ (X.numeric[:, 0] > 0) ^ (rng.random(1500) < 0.2)).astype(np.int64)
+
+    def predictions(**config):
+        model = new(cls, TARGETS[0], **config)
+        model.advance(X, y, 8)
+        return model.predict(X, 8)
+
+    expected = predictions()
+    for key, dimension in dimensions(cls).items():
+        values = dimension.options if isinstance(dimension, Choice) else (dimension.low, dimension.high)
+        assert any(not np.array_equal(predictions(**{key: value}), expected) for value in values), key
+
+
 def test_a_forest_is_scikit_learns_trees():
     from sklearn.tree import DecisionTreeRegressor
 
@@ -197,6 +243,6 @@ def test_the_linear_model_of_a_classification_is_scikit_learns_logistic_regressi
     y, l2 = truth(Inputs(X.numeric, np.ones((200, 1), np.int32), (2,)), TARGETS[1]), 1e-2
     model = new(Linear, TARGETS[1], l2=l2)
     model.advance(X, y, 54)
-    scaled = model.scaler_.transform(X.numeric)
+    scaled = model.design_.scaler.transform(X.numeric)
     expected = LogisticRegression(C=1 / (l2 * len(y)), tol=1e-8, max_iter=1000).fit(scaled, y).predict_proba(scaled)
     np.testing.assert_allclose(model.predict(X, 54), expected, atol=2e-3)
