@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from raytabdl.component import Network
+from raytabdl.networks.ft_transformer import FTTransformer
 from raytabdl.networks.mlp import ShapedMLP
 from raytabdl.networks.realmlp import RealMLP
 from raytabdl.networks.resnet import ShapedResNet
+from raytabdl.networks.tabm import TabM
 
 NETWORKS: tuple[type[Network], ...] = (ShapedMLP, ShapedResNet, RealMLP)
+ALL_NETWORKS: tuple[type[Network], ...] = (*NETWORKS, TabM, FTTransformer)
 
-__all__ = ["NETWORKS", "RealMLP", "ShapedMLP", "ShapedResNet"]
+__all__ = ["ALL_NETWORKS", "NETWORKS", "FTTransformer", "RealMLP", "ShapedMLP", "ShapedResNet", "TabM"]

@@ -29,7 +29,7 @@ class ColumnEmbedding(nn.Module):
 
 
 class CategoryEmbedding(nn.Module):
-    """A code of each categorical column, ``d_out`` values a row in all.
+    """A code of each categorical column, ``d_out`` values a row in all; ``d_columns`` are those of each column in turn.
 
     A column with up to ``max_one_hot`` levels is one-hot. In others each level has a learned vector, of ``d_embedding``
     values, or by default of 4 values up to 16 levels, of 8 up to 64, of 16 above. Level 0, which stands for categories
@@ -58,8 +58,9 @@ class CategoryEmbedding(nn.Module):
                 *(_Learned(members, [n_levels[j] for j in members], d) for d, members in sorted(learned.items())),
             ]
         )
-        self.d_out = sum(n_levels[j] for j in one_hot) + len(binary)
-        self.d_out += sum(d * len(members) for d, members in learned.items())
+        self.d_columns = [n_levels[j] for j in one_hot] + [1] * len(binary)
+        self.d_columns += [d for d, members in sorted(learned.items()) for _ in members]
+        self.d_out = sum(self.d_columns)
 
     def forward(self, x_cat: Tensor) -> list[Tensor]:
         """Maps (..., d_cat) to tensors whose last dimensions are ``d_out`` in all."""
