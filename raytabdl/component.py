@@ -20,7 +20,7 @@ Config = Mapping[str, ConfigValue]
 
 @dataclass(frozen=True)
 class When:
-    """The values of a sibling ``Choice`` under which a hyperparameter is active."""
+    """The values of a sibling ``Choice`` or ``Integer`` under which a hyperparameter is active."""
 
     name: str
     values: tuple[ConfigValue, ...]
@@ -117,6 +117,9 @@ class Network(Component):
 
     A module in it with a method ``set_progress`` is told the share of the horizon before each step.
     """
+
+    full_space: ClassVar[Space] = {}
+    """What only the full preset searches beside ``space``, or over more options than there; the defaults are alike."""
 
     training_space: ClassVar[Space] = {}
     """Its own ranges, in the place of those that networks share: ``optimizer.adamw.lr``, ``scaler``, ``batch_size``."""

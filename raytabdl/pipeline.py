@@ -294,7 +294,8 @@ class NetworkPipeline(Pipeline):
     def _new_network(self, d_num: int, cardinalities: tuple[int, ...]) -> nn.Module:
         self._d_num, self._cardinalities = d_num, cardinalities
         build: Callable[..., object] = self._cls  # the constructor is torch's to mypy
-        own = {key: value for key, value in self._settings.items() if key in self._cls.space}
+        known = {*self._cls.space, *self._cls.full_space}
+        own = {key: value for key, value in self._settings.items() if key in known}
         network = build(d_num, cardinalities, self.target.d_out, **own)
         assert isinstance(network, nn.Module)
         return network

@@ -31,7 +31,8 @@ class PLR(nn.Module):
         angles = x.t().unsqueeze(-1) * (2 * math.pi * self.frequencies).unsqueeze(1)  # (d_num, batch, n_frequencies)
         waves = torch.cat([angles.cos(), angles.sin()], dim=-1)
         if len(self.weight) == 1:  # one matrix product for all columns
-            embedded = torch.addmm(self.bias[0], waves.flatten(0, 1), self.weight[0]).view(*waves.shape[:2], -1)
+            embedded = torch.addmm(self.bias[0], waves.flatten(0, 1), self.weight[0])
+            embedded = embedded.view(*waves.shape[:2], self.weight.shape[2])
         else:
             embedded = torch.baddbmm(self.bias, waves, self.weight)
         return embedded.relu_().transpose(0, 1)

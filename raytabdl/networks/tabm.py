@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from raytabdl.component import Choice, Factors, Integer, Network, Real, Space, When
 from raytabdl.networks.dropout import Dropout
 from raytabdl.networks.embeddings import CategoryEmbedding
+from raytabdl.networks.numeric import MAX_EMBEDDED
 from raytabdl.networks.piecewise import PiecewiseLinear
-from raytabdl.networks.realmlp import MAX_EMBEDDED
 
 _ROWS = 512
 """Rows of members that go through the network together: their activations stay in the cache."""

@@ -5,8 +5,7 @@ import rtdl_revisiting_models as oracle
 import torch
 
 from raytabdl.networks.ft_transformer import FTTransformer
-from raytabdl.training import AdamW, Cosine
-from raytabdl.training.loop import Training, TrainingData, classification_loss, predict
+from raytabdl.training.loop import predict
 from raytabdl.training.weights import Weights
 
 CARDINALITIES = (3, 10, 30)
@@ -119,16 +118,6 @@ def test_the_same_seed_is_the_same_network_and_its_state_is_all_of_it():
     loaded = FTTransformer(4, CARDINALITIES, 3, d_token=16).eval()
     loaded.load_state_dict(first.state_dict())
     assert torch.equal(loaded(*rows()), first.eval()(*rows()))
-
-
-def test_it_learns_a_product_of_signs():
-    torch.manual_seed(0)
-    x_num = torch.randn(256, 2)
-    data = TrainingData(x_num, torch.zeros(256, 0, dtype=torch.int64), (x_num.prod(1) > 0).long())
-    net = FTTransformer(2, (), 2, d_token=16, attention_dropout=0.0, ffn_dropout=0.0)
-    settings = {"loss": classification_loss, "batch_size": 32, "n_epochs": 25, "rows_per_epoch": 256, "seed": 0}
-    *_, last = Training(net, data, optimizer=AdamW(lr=5e-3), schedule=Cosine(), **settings).epochs()
-    assert last.train_loss < 0.2
 
 
 @pytest.mark.parametrize("settings", [{"d_token": 12}, {"n_blocks": 0}])

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import itertools
-
 import pytest
 import rtdl_num_embeddings
 import tabm as oracle
@@ -9,8 +7,7 @@ import torch
 
 from raytabdl.networks import tabm
 from raytabdl.networks.tabm import TabM
-from raytabdl.training import AdamW, Cosine
-from raytabdl.training.loop import Training, TrainingData, classification_loss, predict
+from raytabdl.training.loop import classification_loss, predict
 from raytabdl.training.weights import Weights
 
 CARDINALITIES = (3, 10, 30)  # two are one-hot, one has vectors
@@ -179,19 +176,6 @@ def test_the_same_seed_is_the_same_network_and_its_state_carries_the_bins():
     loaded = TabM(4, CARDINALITIES, 3, d_block=16, n_bins=8, d_embedding=6)
     loaded.load_state_dict(shaken(first).state_dict())
     assert torch.equal(loaded(*rows()), first(*rows()))
-
-
-@pytest.mark.parametrize("variant", ["mini", "tabm"])
-def test_it_learns_a_product_of_signs(variant):
-    torch.manual_seed(0)
-    x_num = torch.randn(256, 2)
-    data = TrainingData(x_num, torch.zeros(256, 0, dtype=torch.int64), (x_num.prod(1) > 0).long())
-    net = TabM(2, (), 2, variant=variant, d_block=32)
-    net.initialise(data.x_num, data.x_cat)
-    settings = {"loss": classification_loss, "batch_size": 32, "n_epochs": 25, "rows_per_epoch": 256, "seed": 0}
-    training = Training(net, data, optimizer=AdamW(lr=5e-3), schedule=Cosine(), **settings)
-    *_, last = itertools.chain(training.epochs())
-    assert last.train_loss < 0.2
 
 
 def test_many_numbers_go_in_as_they_are():
