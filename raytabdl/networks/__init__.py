@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from raytabdl.component import Network
 from raytabdl.networks.ft_transformer import FTTransformer
 from raytabdl.networks.mlp import ShapedMLP
@@ -11,8 +13,14 @@ from raytabdl.networks.realmlp import RealMLP
 from raytabdl.networks.resnet import ShapedResNet
 from raytabdl.networks.tabm import TabM
 
-NETWORKS: tuple[type[Network], ...] = (ShapedMLP, ShapedResNet, RealMLP)
-ALL_NETWORKS: tuple[type[Network], ...] = (*NETWORKS, TabM, FTTransformer, PlainMLP, PlainResNet)
+NETWORKS: tuple[type[Network], ...] = (ShapedMLP, ShapedResNet, RealMLP, TabM)
+ALL_NETWORKS: tuple[type[Network], ...] = (*NETWORKS, FTTransformer, PlainMLP, PlainResNet)
+
+
+def n_parameters(network: nn.Module) -> int:
+    """The number of values that training changes."""
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
+
 
 __all__ = [
     "ALL_NETWORKS",
@@ -24,4 +32,5 @@ __all__ = [
     "ShapedMLP",
     "ShapedResNet",
     "TabM",
+    "n_parameters",
 ]
