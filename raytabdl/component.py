@@ -20,7 +20,7 @@ Config = Mapping[str, ConfigValue]
 
 @dataclass(frozen=True)
 class When:
-    """The values of a sibling ``Choice`` under which a hyperparameter is active."""
+    """The values of a sibling ``Choice`` or ``Integer`` under which a hyperparameter is active."""
 
     name: str
     values: tuple[ConfigValue, ...]

@@ -21,6 +21,7 @@ from raytabdl.calibration import rung_loss, scale
 from raytabdl.component import Component, Config, Horizon, Network
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.members import dimensions
+from raytabdl.networks import n_parameters
 from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.preprocessing import FAMILIES, Chosen, FoldCache, Preprocessing
 from raytabdl.space import ROOT, Choices, arguments, named
@@ -70,6 +71,11 @@ class Pipeline(ABC):
     @abstractmethod
     def train(self, task: Task, fold: int) -> Iterator[Point]:
         """Trains up to the full budget, and yields each epoch or step of iterations with its loss on the fold."""
+
+    @property
+    def n_parameters(self) -> int | None:
+        """The number of values that training changes, of a network that has been built."""
+        return None
 
     def predict(self, inputs: Inputs) -> Array:
         """Predictions of the best point, in the form that ``Target`` describes."""
@@ -234,6 +240,10 @@ class NetworkPipeline(Pipeline):
             self.budget = epoch.index * self.horizon.max_budget // self._training.n_epochs
             seconds = time.perf_counter() - began
             yield Point(self.budget, epoch.index, epoch.train_loss, loss, epoch.learning_rate, epoch.seconds, seconds)
+
+    @property
+    def n_parameters(self) -> int | None:
+        return None if self.network is None else n_parameters(self.network)
 
     def _predict_raw(self, inputs: Inputs) -> Array:
         assert self.network is not None

@@ -10,7 +10,7 @@ from raytabdl import preprocessing
 from raytabdl.classic import ALL_CLASSIC
 from raytabdl.component import Integer, Real
 from raytabdl.exceptions import SettingError
-from raytabdl.networks import NETWORKS, ShapedMLP
+from raytabdl.networks import ALL_NETWORKS, ShapedMLP
 from raytabdl.preprocessing import StandardScaler
 from raytabdl.space import FAMILIES, Choices
 from raytabdl.training import ALL_OPTIMIZERS, ALL_SCHEDULES, AUGMENTATIONS, AVERAGINGS, OBJECTIVES, SGD, Cosine
@@ -53,7 +53,7 @@ def full() -> Choices:
         "augmentations": AUGMENTATIONS,
         "averagings": AVERAGINGS,
     }
-    return Choices(networks=NETWORKS, classic=ALL_CLASSIC, full=True, **members)
+    return Choices(networks=ALL_NETWORKS, classic=ALL_CLASSIC, full=True, **members)
 
 
 PRESETS: dict[str, Callable[[], Choices]] = {"small": small, "medium": medium, "full": full}

@@ -44,6 +44,7 @@ CONFIGS = {
     "mlp": network("mlp", "robust"),
     "resnet": network("resnet", "quantile"),
     "realmlp": network("realmlp", "robust"),
+    "tabm": network("tabm", "quantile"),
     "lightgbm": {"model": "lightgbm"},
     "catboost": {"model": "catboost"},
     "random_forest": {"model": "random_forest"},
@@ -241,3 +242,23 @@ def test_the_mean_of_k_predictions_is_predicted(kind):
         np.testing.assert_allclose(predictions, outputs.softmax(2).mean(1), rtol=1e-6)
     else:
         np.testing.assert_allclose(predictions, pipeline.standard.value(outputs.mean(1)[:, 0].numpy()), rtol=1e-6)
+
+
+def test_an_option_of_the_full_space_reaches_the_network():
+    task = task_of("binary")
+    for branches, has_second in (("one", False), ("shake_shake", True)):
+        config = CONFIGS["resnet"] | {"network.resnet.branches": branches}
+        pipeline = make_pipeline(config, CHOICES, task.target, HORIZON, 0)
+        pipeline._start(task, 0)
+        assert (pipeline.network.blocks[0].second is not None) is has_second
+
+
+def test_the_parameters_of_a_network_are_counted_once_it_is_built():
+    task = task_of("binary")
+    config = CONFIGS["mlp"] | {"network.mlp.n_layers": 2, "network.mlp.max_units": 32}
+    pipeline = make_pipeline(config, CHOICES, task.target, HORIZON, 0)
+    assert pipeline.n_parameters is None
+    pipeline._start(task, 0)
+    d_in = 3 + 3  # two numbers and an indicator, three levels
+    assert pipeline.n_parameters == (d_in + 1) * 32 + (32 + 1) * 2
+    assert new("lightgbm", task).n_parameters is None

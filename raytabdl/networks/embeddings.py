@@ -8,16 +8,30 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from raytabdl.component import Integer, Real, Space
+
 MAX_ONE_HOT = 4
 D_EMBEDDING = (4, 8, 16)
+
+EMBEDDING: Space = {
+    "max_one_hot": Integer(1, 300, default=MAX_ONE_HOT, log=True),
+    "embedding_factor": Real(0.25, 4.0, default=1.0, log=True),
+}
 
 
 class ColumnEmbedding(nn.Module):
     """The numeric columns beside a code of each categorical one; ``d_out`` values a row."""
 
-    def __init__(self, d_num: int, cardinalities: Sequence[int]) -> None:
+    def __init__(
+        self,
+        d_num: int,
+        cardinalities: Sequence[int],
+        *,
+        max_one_hot: int = MAX_ONE_HOT,
+        embedding_factor: float = 1.0,
+    ) -> None:
         super().__init__()
-        self.categories = CategoryEmbedding(cardinalities)
+        self.categories = CategoryEmbedding(cardinalities, max_one_hot=max_one_hot, embedding_factor=embedding_factor)
         self.d_out = d_num + self.categories.d_out
         if self.d_out == 0:
             raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")
@@ -29,11 +43,12 @@ class ColumnEmbedding(nn.Module):
 
 
 class CategoryEmbedding(nn.Module):
-    """A code of each categorical column, ``d_out`` values a row in all.
+    """A code of each categorical column, ``d_out`` values a row in all; ``d_columns`` are those of each column in turn.
 
     A column with up to ``max_one_hot`` levels is one-hot. In others each level has a learned vector, of ``d_embedding``
-    values, or by default of 4 values up to 16 levels, of 8 up to 64, of 16 above. Level 0, which stands for categories
-    unseen in training, is the zero vector in both. With ``signs`` two levels are -1 and 1 in the place of one-hot.
+    values, or by default of 4 values up to 16 levels, of 8 up to 64, of 16 above, times ``embedding_factor``. Level 0,
+    which stands for categories unseen in training, is the zero vector in both. With ``signs`` two levels are -1 and 1
+    in the place of one-hot.
     """
 
     def __init__(
@@ -42,6 +57,7 @@ class CategoryEmbedding(nn.Module):
         *,
         max_one_hot: int = MAX_ONE_HOT,
         d_embedding: int | None = None,
+        embedding_factor: float = 1.0,
         signs: bool = False,
     ) -> None:
         super().__init__()
@@ -50,7 +66,8 @@ class CategoryEmbedding(nn.Module):
         binary = [j for j, n in enumerate(n_levels) if n == 2 and signs]
         learned: dict[int, list[int]] = {}  # by the length of the vectors
         for j in sorted({*range(len(n_levels))} - {*one_hot, *binary}):
-            learned.setdefault(d_embedding or _d_embedding(n_levels[j]), []).append(j)
+            d = d_embedding or max(1, round(embedding_factor * _d_embedding(n_levels[j])))
+            learned.setdefault(d, []).append(j)
         self.codes = nn.ModuleList(
             [
                 *([_OneHot(one_hot, n_levels)] if one_hot else []),
@@ -58,8 +75,9 @@ class CategoryEmbedding(nn.Module):
                 *(_Learned(members, [n_levels[j] for j in members], d) for d, members in sorted(learned.items())),
             ]
         )
-        self.d_out = sum(n_levels[j] for j in one_hot) + len(binary)
-        self.d_out += sum(d * len(members) for d, members in learned.items())
+        self.d_columns = [n_levels[j] for j in one_hot] + [1] * len(binary)
+        self.d_columns += [d for d, members in sorted(learned.items()) for _ in members]
+        self.d_out = sum(self.d_columns)
 
     def forward(self, x_cat: Tensor) -> list[Tensor]:
         """Maps (..., d_cat) to tensors whose last dimensions are ``d_out`` in all."""

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+
+from raytabdl.component import Choice, Integer, Real, Space, When
+from raytabdl.networks.periodic import PLR
+from raytabdl.networks.piecewise import PiecewiseLinear
+
+MAX_EMBEDDED = 100
+"""With more numeric columns than these the numbers go in as they are: their embeddings would take most of the time."""
+
+NUMERIC: Space = {
+    "numeric": Choice(("none", "pwl", "plr", "plr_lite", "pbld"), default="pwl"),
+    "d_numeric": Integer(4, 24, default=12, when=When("numeric", ("pwl", "plr", "plr_lite", "pbld"))),
+    "n_bins": Integer(2, 64, default=32, log=True, when=When("numeric", ("pwl",))),
+    "sigma": Real(0.01, 1.0, default=0.05, log=True, when=When("numeric", ("plr", "plr_lite", "pbld"))),
+}
 
 
 class PBLD(nn.Module):
@@ -30,3 +45,16 @@ class PBLD(nn.Module):
         waves = torch.addcmul(self.phases.unsqueeze(1), columns, 2 * math.pi * self.frequencies.unsqueeze(1)).cos()
         embedded = torch.baddbmm(self.bias.unsqueeze(1), waves, self.weight)  # (d_num, batch, d - 1)
         return torch.cat([embedded.transpose(0, 1).flatten(1), x], dim=1)
+
+
+def numeric_embedding(d_num: int, *, numeric: str, d_numeric: int, n_bins: int, sigma: float) -> nn.Module | None:
+    """The embedding of that name, ``d_numeric`` values a column; none for no columns, and for very many."""
+    embeddings: dict[str, Callable[[], nn.Module]] = {
+        "pwl": lambda: PiecewiseLinear(d_num, d=d_numeric, n_bins=n_bins),
+        "plr": lambda: PLR(d_num, d=d_numeric, sigma=sigma),
+        "plr_lite": lambda: PLR(d_num, d=d_numeric, sigma=sigma, lite=True),
+        "pbld": lambda: PBLD(d_num, d=d_numeric, sigma=sigma),
+    }
+    if numeric not in ("none", *embeddings):
+        raise ValueError(f"numeric must be one of none, {', '.join(embeddings)}, got {numeric=}")
+    return embeddings[numeric]() if numeric != "none" and 0 < d_num <= MAX_EMBEDDED else None

@@ -14,10 +14,7 @@ from raytabdl.component import Choice, Factors, Integer, Network, Real, Space
 from raytabdl.networks.activations import PARAMETRIC, parametric
 from raytabdl.networks.dropout import FadingDropout
 from raytabdl.networks.embeddings import CategoryEmbedding
-from raytabdl.networks.numeric import PBLD
-
-MAX_EMBEDDED = 100
-"""With more numeric columns than these the numbers go in as they are: waves of each would take most of the time."""
+from raytabdl.networks.numeric import MAX_EMBEDDED, PBLD
 
 _MAX_ROWS = 10_000
 """Rows that the initialisation looks at."""

@@ -23,6 +23,16 @@ def test_the_size_follows_the_number_of_levels(n_levels, d):
     assert ColumnEmbedding(0, (n_levels + 1,)).d_out == d
 
 
+@pytest.mark.parametrize(("factor", "d"), [(0.1, 1), (0.25, 2), (1.0, 8), (2.5, 20)])
+def test_a_factor_scales_the_size(factor, d):
+    assert ColumnEmbedding(0, (21,), embedding_factor=factor).d_out == d
+
+
+@pytest.mark.parametrize(("max_one_hot", "d_out"), [(1, 4 + 8), (2, 2 + 8), (19, 2 + 8), (20, 2 + 20)])
+def test_columns_with_more_levels_than_the_bound_have_vectors(max_one_hot, d_out):
+    assert ColumnEmbedding(0, (3, 21), max_one_hot=max_one_hot).d_out == d_out
+
+
 def test_levels_of_different_columns_do_not_share_a_vector():
     embedding = ColumnEmbedding(0, (11, 13, 3, 31))
     x_cat = torch.tensor([[j, k, 1, 1] for j in range(11) for k in range(13)])

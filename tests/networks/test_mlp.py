@@ -56,5 +56,21 @@ def test_initial_activations_neither_vanish_nor_explode(activation):
 
 
 def test_an_unknown_activation_is_refused():
-    with pytest.raises(ValueError, match="relu, selu, silu"):
-        ShapedMLP(3, (), 1, activation="tanh")
+    with pytest.raises(ValueError, match=r"relu, selu, silu.*'swish'"):
+        ShapedMLP(3, (), 1, activation="swish")
+
+
+def test_a_head_stands_between_the_shape_and_the_output():
+    network = ShapedMLP(20, (), 3, n_layers=3, max_units=100, shape="funnel", head_layers=3, head_units=64)
+    assert linear_widths(network) == [100, 52, 64, 64, 3]
+
+
+def test_the_new_options_at_their_defaults_draw_no_random_numbers():
+    networks = []
+    for options in ({}, {"head_layers": 1, "initialisation": "default", "bias": "zero", "embedding_factor": 1.0}):
+        torch.manual_seed(0)
+        networks.append((ShapedMLP(3, (3, 9), 2, **options), torch.rand(())))
+    (first, then), (second, then_too) = networks
+    assert torch.equal(then, then_too)
+    assert first.state_dict().keys() == second.state_dict().keys()
+    assert all(torch.equal(p, q) for p, q in zip(first.parameters(), second.parameters(), strict=True))

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from raytabdl.networks.dropout import FadingDropout
-from raytabdl.networks.numeric import PBLD
-from raytabdl.networks.realmlp import MAX_EMBEDDED, NTKLinear, RealMLP
+from raytabdl.networks.numeric import MAX_EMBEDDED, PBLD
+from raytabdl.networks.realmlp import NTKLinear, RealMLP
 from raytabdl.training.weights import Weights
 
 CARDINALITIES = (3, 10, 30)  # a sign, one-hot, vectors
