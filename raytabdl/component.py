@@ -99,6 +99,17 @@ class Horizon:
     rows_per_epoch: int
     iteration_share: float = 1.0
 
+    def epochs_of(self, network: type[Network]) -> int:
+        """The epochs that a network trains at the full budget.
+
+        One that takes long trains fewer, a multiple of 27 or 9: the rungs, thirds of it, fall on whole ones.
+        """
+        n_epochs = self.epochs
+        if network.relative_cost > 1:
+            n_epochs = min(self.epochs, max(int(self.epochs / network.relative_cost), 9))
+            n_epochs -= n_epochs % (27 if n_epochs >= 27 else 9)
+        return min(n_epochs, network.max_epochs)
+
     def iterations(self, model: type[Classic], budget: int) -> int:
         """The iterations that a classic model has done at a budget."""
         return max(1, round(model.horizon * self.iteration_share * budget / self.max_budget))
@@ -147,6 +158,9 @@ class Network(Component):
 
     max_epochs: ClassVar[int] = 108
     """More than these are not trained, whatever the time."""
+
+    relative_cost: ClassVar[float] = 1.0
+    """How many times as long as an MLP of 3 layers of 256 an epoch takes; so many times fewer epochs are trained."""
 
     max_gradient_norm: ClassVar[float] = 1.0
 

@@ -305,7 +305,7 @@ class NetworkPipeline(Pipeline):
             augmentation=self._member("augmentation", Augmentation),
             averaging=self._member("averaging", Averaging),
             batch_size=int(self._settings["batch_size"]),
-            n_epochs=min(self.horizon.epochs, self._cls.max_epochs),
+            n_epochs=self.horizon.epochs_of(self._cls),
             rows_per_epoch=max(2, min(self.horizon.rows_per_epoch, len(y))),
             seed=self.seed,
         )

@@ -41,6 +41,7 @@ class FTTransformer(Network, nn.Module):
         "batch_size": Integer(32, 512, default=128, log=True),
     }
     max_epochs: ClassVar[int] = 54
+    relative_cost: ClassVar[float] = 17.0
 
     def __init__(
         self,

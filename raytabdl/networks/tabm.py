@@ -27,6 +27,7 @@ class TabM(Network, nn.Module):
     """
 
     name: ClassVar[str] = "tabm"
+    relative_cost: ClassVar[float] = 3.0
     space: ClassVar[Space] = {
         "variant": Choice(("mini", "tabm"), default="mini"),
         "k": Choice((8, 16, 32), default=8),

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raytabdl.component import Horizon, Network
+from raytabdl.search.policy import EPOCHS
+
+
+def network(cost, most=108):
+    class Some(Network):
+        relative_cost = cost
+        max_epochs = most
+
+    return Some
+
+
+@pytest.mark.parametrize("epochs", EPOCHS)
+def test_a_network_of_the_usual_cost_trains_the_epochs_of_the_horizon(epochs):
+    assert Horizon(27, epochs, 1000).epochs_of(network(1.0, most=270)) == epochs
+    assert Horizon(27, epochs, 1000).epochs_of(network(1.0, most=50)) == min(epochs, 50)
+
+
+@given(st.sampled_from(EPOCHS), st.floats(1.01, 30))
+def test_a_slow_network_trains_fewer_epochs_and_its_rungs_fall_on_whole_ones(epochs, cost):
+    n_epochs = Horizon(27, epochs, 1000).epochs_of(network(cost, most=270))
+    assert 9 <= n_epochs <= epochs
+    assert n_epochs == 9 or n_epochs <= epochs / cost
+    assert n_epochs % (27 if n_epochs >= 27 else 9) == 0
