@@ -26,7 +26,7 @@ from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.preprocessing import FAMILIES, Chosen, FoldCache, Preprocessing
 from raytabdl.space import ROOT, Choices, arguments, named
 from raytabdl.task import Task
-from raytabdl.training import Augmentation, Averaging, Objective, Optimizer, Schedule
+from raytabdl.training import Augmentation, Averaging, Objective, Optimizer, Schedule, Stopping
 from raytabdl.training.loop import Training, TrainingData, predict
 
 C = TypeVar("C", bound=Component)
@@ -224,6 +224,7 @@ class NetworkPipeline(Pipeline):
         self.network: nn.Module | None = None
         self._cache = cache or FoldCache()
         self._best_weights: list[dict[str, Tensor]] = []  # of each network that predicts together: see Averaging
+        self._best_epoch = 0
         self._training: Training | None = None
 
     def train(self, task: Task, fold: int) -> Iterator[Point]:
@@ -231,12 +232,19 @@ class NetworkPipeline(Pipeline):
             self._training = self._start(task, fold)
         prepared = self.preprocessing.prepare(task, fold, self._cache)
         X_valid, y_valid = _as_tensors(prepared.x_num_valid, prepared.x_cat_valid), task.y[task.split(fold)[1]]
-        for epoch in self._training.epochs():
+        stopping = self._member("stopping", Stopping)
+        while self.budget < self.horizon.max_budget:
+            if stopping.ends(self._training.n_epochs_done, self._best_epoch):
+                self.budget += 1
+                yield Point(self.budget, self._training.n_epochs_done, None, self.best_loss, None, 0.0, 0.0)
+                continue
+            epoch = next(self._training.epochs())
             began = time.perf_counter()
             networks = self._training.predictors()
             loss, is_best = self._evaluate(y_valid, self._predictions(networks, X_valid))
             if is_best:
                 self._keep_weights(networks)
+                self._best_epoch = epoch.index
             self.budget = epoch.index * self.horizon.max_budget // self._training.n_epochs
             seconds = time.perf_counter() - began
             yield Point(self.budget, epoch.index, epoch.train_loss, loss, epoch.learning_rate, epoch.seconds, seconds)
@@ -272,12 +280,13 @@ class NetworkPipeline(Pipeline):
 
     def _save_progress(self, folder: Path) -> None:
         assert self._training is not None
-        best = _labelled("best", self._best_weights)
+        best = {**_labelled("best", self._best_weights), "best_epoch": torch.tensor(self._best_epoch)}
         safetensors.torch.save_file({**self._training.state(), **best}, folder / "training.safetensors")
 
     def _load_progress(self, task: Task, fold: int, folder: Path) -> None:
         tensors = safetensors.torch.load_file(folder / "training.safetensors")
         self._best_weights = _unlabelled("best", tensors)
+        self._best_epoch = int(tensors["best_epoch"])
         self._training = self._start(task, fold)
         self._training.restore({key: tensor for key, tensor in tensors.items() if not key.startswith("best")})
 

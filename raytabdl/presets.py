@@ -13,7 +13,16 @@ from raytabdl.exceptions import SettingError
 from raytabdl.networks import ALL_NETWORKS, ShapedMLP
 from raytabdl.preprocessing import StandardScaler
 from raytabdl.space import FAMILIES, Choices
-from raytabdl.training import ALL_OPTIMIZERS, ALL_SCHEDULES, AUGMENTATIONS, AVERAGINGS, OBJECTIVES, SGD, Cosine
+from raytabdl.training import (
+    ALL_OPTIMIZERS,
+    ALL_SCHEDULES,
+    AUGMENTATIONS,
+    AVERAGINGS,
+    OBJECTIVES,
+    SGD,
+    STOPPINGS,
+    Cosine,
+)
 from raytabdl.updates import Update
 
 
@@ -52,6 +61,7 @@ def full() -> Choices:
         "objectives": OBJECTIVES,
         "augmentations": AUGMENTATIONS,
         "averagings": AVERAGINGS,
+        "stoppings": STOPPINGS,
     }
     return Choices(networks=ALL_NETWORKS, classic=ALL_CLASSIC, full=True, **members)
 

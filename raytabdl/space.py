@@ -26,7 +26,16 @@ from raytabdl.preprocessing import (
     Step,
     ZeroImputer,
 )
-from raytabdl.training import OPTIMIZERS, SCHEDULES, Augmentation, Averaging, Objective, Optimizer, Schedule
+from raytabdl.training import (
+    OPTIMIZERS,
+    SCHEDULES,
+    Augmentation,
+    Averaging,
+    Objective,
+    Optimizer,
+    Schedule,
+    Stopping,
+)
 from raytabdl.updates import Update, read_updates, unknown, updated
 
 if TYPE_CHECKING:
@@ -48,6 +57,7 @@ FAMILIES = {
     "objective": "objectives",
     "augmentation": "augmentations",
     "averaging": "averagings",
+    "stopping": "stoppings",
 }
 """What each network is trained with: its hyperparameter, and the members in ``Choices``."""
 
@@ -56,6 +66,7 @@ _PLAIN: Mapping[str, type[Component]] = {
     "objective": Objective,
     "augmentation": Augmentation,
     "averaging": Averaging,
+    "stopping": Stopping,
 }
 """The member of a family that changes nothing: where it has no alternative a configuration does not name it."""
 
@@ -83,6 +94,7 @@ class Choices:
     objectives: tuple[type[Objective], ...] = (Objective,)
     augmentations: tuple[type[Augmentation], ...] = (Augmentation,)
     averagings: tuple[type[Averaging], ...] = (Averaging,)
+    stoppings: tuple[type[Stopping], ...] = (Stopping,)
     batch_size: Integer = field(default_factory=lambda: Integer(32, 512, 128, log=True))
     full: bool = False
     """Whether the dimensions in ``full_space`` are searched as well."""

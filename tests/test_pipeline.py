@@ -16,11 +16,17 @@ from raytabdl.pipeline import Standard, load_model, make_pipeline
 from raytabdl.quick import with_quick
 from raytabdl.space import Choices
 from raytabdl.task import Task, make_task
-from raytabdl.training import ALL_SCHEDULES, AUGMENTATIONS, AVERAGINGS, OBJECTIVES
+from raytabdl.training import ALL_SCHEDULES, AUGMENTATIONS, AVERAGINGS, OBJECTIVES, STOPPINGS
 from raytabdl.training.loop import predict
 
 CHOICES = with_quick(
-    Choices(schedules=ALL_SCHEDULES, objectives=OBJECTIVES, augmentations=AUGMENTATIONS, averagings=AVERAGINGS)
+    Choices(
+        schedules=ALL_SCHEDULES,
+        objectives=OBJECTIVES,
+        augmentations=AUGMENTATIONS,
+        averagings=AVERAGINGS,
+        stoppings=STOPPINGS,
+    )
 )
 HORIZON = Horizon(max_budget=9, epochs=9, rows_per_epoch=1000, iteration_share=0.05)
 TARGETS = {
@@ -53,6 +59,7 @@ CONFIGS = {
     "swa": mlp(averaging="swa", batch_norm=True),
     "snapshot": mlp(averaging="snapshot", objective="class_weighted"),
     "lookahead": mlp(averaging="lookahead", schedule="plateau", augmentation="adversarial"),
+    "patience": mlp(stopping="patience"),
     "mixup": mlp(augmentation="mixup", objective="label_smoothing"),
 }
 each_family = pytest.mark.parametrize("family", CONFIGS)
@@ -262,3 +269,27 @@ def test_the_parameters_of_a_network_are_counted_once_it_is_built():
     d_in = 3 + 3  # two numbers and an indicator, three levels
     assert pipeline.n_parameters == (d_in + 1) * 32 + (32 + 1) * 2
     assert new("lightgbm", task).n_parameters is None
+
+
+def test_a_training_out_of_patience_reaches_its_further_budgets_at_once_with_its_best_weights(tmp_path):
+    y = np.random.default_rng(5).integers(0, 2, 120)  # labels without a pattern: the loss soon rises
+    task, horizon = task_of("binary", y=y), Horizon(27, 54, 1000)
+    config = CONFIGS["patience"] | {"network.mlp.stopping.patience.n_epochs": 5}
+
+    def build():
+        return make_pipeline(config, CHOICES, task.target, horizon, 0)
+
+    pipeline = build()
+    points = list(pipeline.train(task, 0))
+    trained_ = [point for point in points if point.training_s > 0]
+    best = min(trained_, key=lambda point: point.rung_loss)
+    assert trained_[-1].epoch == best.epoch + 5 < 54
+    assert [point.budget for point in points[len(trained_) :]] == list(range(trained_[-1].budget + 1, 28))
+    assert {point.rung_loss for point in points[len(trained_) :]} == {best.rung_loss} == {pipeline.best_loss}
+
+    paused = build()
+    list(islice(paused.train(task, 0), len(trained_)))
+    paused.save_progress(tmp_path)
+    resumed = build()
+    resumed.load_progress(task, 0, tmp_path)
+    assert [point.training_s for point in resumed.train(task, 0)] == [0.0] * (len(points) - len(trained_))

@@ -20,6 +20,7 @@ from raytabdl.training.schedules import (
     Schedule,
     Step,
 )
+from raytabdl.training.stopping import Patience, Stopping
 
 OPTIMIZERS: tuple[type[Optimizer], ...] = (AdamW, SGD)
 ALL_OPTIMIZERS: tuple[type[Optimizer], ...] = (*OPTIMIZERS, Adam, RMSprop)
@@ -38,6 +39,7 @@ ALL_SCHEDULES: tuple[type[Schedule], ...] = (
 AUGMENTATIONS: tuple[type[Augmentation], ...] = (Augmentation, Mixup, RowCutmix, RowCutout, Adversarial)
 AVERAGINGS: tuple[type[Averaging], ...] = (Averaging, StochasticWeightAveraging, SnapshotEnsemble, Lookahead)
 OBJECTIVES: tuple[type[Objective], ...] = (Objective, ClassWeighted, LabelSmoothing)
+STOPPINGS: tuple[type[Stopping], ...] = (Stopping, Patience)
 
 __all__ = [
     "ALL_OPTIMIZERS",
@@ -48,6 +50,7 @@ __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "SGD",
+    "STOPPINGS",
     "Adam",
     "AdamW",
     "Adversarial",
@@ -68,6 +71,7 @@ __all__ = [
     "Mixup",
     "Objective",
     "Optimizer",
+    "Patience",
     "Plateau",
     "RMSprop",
     "RowCutmix",
@@ -76,4 +80,5 @@ __all__ = [
     "SnapshotEnsemble",
     "Step",
     "StochasticWeightAveraging",
+    "Stopping",
 ]
