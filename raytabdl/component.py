@@ -53,6 +53,9 @@ class Integer:
     def __post_init__(self) -> None:
         _check_range(self.low, self.high, self.default, self.log)
 
+    def takes(self, value: ConfigValue) -> bool:
+        return isinstance(value, int) and self.low <= value <= self.high
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -65,6 +68,9 @@ class Choice:
     def __post_init__(self) -> None:
         if self.default not in self.options:
             raise ValueError(f"default must be one of the options, got {self.default=}, {self.options=}")
+
+    def takes(self, value: ConfigValue) -> bool:
+        return value in self.options
 
 
 Dimension = Real | Integer | Choice

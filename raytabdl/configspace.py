@@ -33,11 +33,16 @@ def build(
     import ConfigSpace
 
     space = ConfigSpace.ConfigurationSpace(seed=seed)
-    for name, each in known.items():
-        space.add(_searched(name, each.dimension))
-    for name, each in known.items():
-        if each.parent:
-            space.add(ConfigSpace.InCondition(space[name], space[each.parent], list(each.values)))
+    searched = {name: _searched(name, each.dimension) for name, each in known.items()}
+    # All at once: the space is sorted anew and its default checked after each addition.
+    space.add(
+        *searched.values(),
+        *(
+            ConfigSpace.InCondition(searched[name], searched[each.parent], list(each.values))
+            for name, each in known.items()
+            if each.parent
+        ),
+    )
     for forbidden in all_forbidden:
         clause = _clause(space, forbidden)
         if clause is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Sequence
 
-from raytabdl.component import Choice, Component, Space
+from raytabdl.component import Choice, Component, Integer, Space
 from raytabdl.exceptions import SettingError
 from raytabdl.updates import unknown
 
@@ -39,9 +39,10 @@ def _check_member(member: type[Component]) -> None:
             )
         if dimension.when is not None:
             parent = known.get(dimension.when.name)
-            if not isinstance(parent, Choice) or not set(dimension.when.values) & set(parent.options):
+            if not isinstance(parent, Choice | Integer) or not any(map(parent.takes, dimension.when.values)):
                 raise SettingError(
-                    f"{key!r} of {member.__name__} must be active under an option of a Choice, got {dimension.when}, "
+                    f"{key!r} of {member.__name__} must be active under a value of a Choice or an Integer, got "
+                    f"{dimension.when}, "
                     f"where {dimension.when.name!r} is {parent}"
                 )
     for forbidden in member.forbidden:

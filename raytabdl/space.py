@@ -192,10 +192,10 @@ def hyperparameters(choices: Choices) -> dict[str, Hyperparameter]:
     def active_under(name: str) -> tuple[ConfigValue, ...]:
         """The values of the parent that an update may have left, unless the parent is never active itself."""
         parent = known[known[name].parent]
-        assert isinstance(parent.dimension, Choice)
+        assert isinstance(parent.dimension, Choice | Integer)
         if parent.parent and not active_under(parent.name):
             return ()
-        return tuple(value for value in known[name].values if value in parent.dimension.options)
+        return tuple(filter(parent.dimension.takes, known[name].values))
 
     root, *others = known
     possible = {name: replace(known[name], values=active_under(name)) for name in others}

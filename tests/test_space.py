@@ -238,7 +238,7 @@ def test_a_keyword_that_a_constructor_lacks_is_named_before_a_run(where):
 )
 def test_a_condition_that_can_never_hold_is_refused(when):
     cls = type("Own", (Mine,), {"space": {**Mine.space, "depth": Integer(1, 8, 2, when=when)}})
-    with pytest.raises(SettingError, match="'depth' of Own must be active under an option of a Choice"):
+    with pytest.raises(SettingError, match="'depth' of Own must be active under a value of a Choice or an Integer"):
         Choices(classic=(cls,))
 
 
