@@ -13,6 +13,7 @@ from raytabdl.persistence import (
     MANIFEST,
     check_manifest,
     make_folder,
+    map_arrays,
     read_array,
     read_arrays,
     read_json,
@@ -89,6 +90,23 @@ def test_a_folder_that_fails_midway_leaves_the_old_one_and_nothing_else(tmp_path
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["old"]
+
+
+def test_mapped_arrays_are_those_that_were_written_and_the_file_stays_as_it_is(tmp_path):
+    arrays = {
+        "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+        "b": np.array([-(2**40)]),
+        "c": np.asfortranarray(np.arange(6.0).reshape(3, 2)),
+        "none": np.empty((4, 0), np.int32),
+    }
+    write_arrays(tmp_path / "a.safetensors", arrays)
+    mapped = map_arrays(tmp_path / "a.safetensors")
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(mapped[name], array)
+        assert mapped[name].dtype == array.dtype
+    before = (tmp_path / "a.safetensors").read_bytes()
+    mapped["a"][:] = 7
+    assert (tmp_path / "a.safetensors").read_bytes() == before
 
 
 def test_folders_and_files_are_closed_to_other_users(tmp_path):

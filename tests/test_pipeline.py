@@ -13,6 +13,7 @@ from raytabdl.exceptions import CorruptModelError
 from raytabdl.inputs import Target, TaskType
 from raytabdl.networks import ShapedMLP
 from raytabdl.pipeline import Standard, load_model, make_pipeline
+from raytabdl.preprocessing import FoldCache, QuantileScaler
 from raytabdl.quick import with_quick
 from raytabdl.space import Choices
 from raytabdl.task import Task, make_task
@@ -203,6 +204,56 @@ def test_an_array_of_objects_in_a_checkpoint_is_refused(tmp_path):
     np.save(tmp_path / "best_predictions.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(CorruptModelError, match="best_predictions"):
         new("dummy", task).load_progress(task, 0, tmp_path)
+
+
+STEPS = [
+    {
+        "levels": "merge_rare",
+        "levels.merge_rare.min_frac": 0.1,
+        "encoder": "target",
+        "imputer": "mean",
+        "features": "polynomial",
+    },
+    {"scaler": "power", "encoder": "one_hot", "features": "pca", "features.pca.whiten": True, "resampler": "smote"},
+    {"scaler": "none", "imputer": "constant", "features": "trees_embedding", "resampler": "random_over"},
+]
+
+
+@pytest.mark.parametrize("steps", STEPS)
+@each_target
+def test_any_steps_are_saved_and_resumed_with_the_network(steps, kind, tmp_path):
+    task = task_of(kind)
+    config = CONFIGS["mlp"] | {f"network.mlp.{key}": value for key, value in steps.items()}
+
+    def new(cache=None):
+        return make_pipeline(config, CHOICES, task.target, HORIZON, 0, cache)
+
+    straight = new(FoldCache(tmp_path / "cache"))
+    losses = [point.rung_loss for point in straight.train(task, 0)]
+    straight.save(tmp_path)
+    loaded = load_model(tmp_path, CHOICES)
+    np.testing.assert_allclose(loaded.predict(validation(task)), straight.best_predictions, atol=1e-6)
+    paused = new()
+    begun = list(islice(paused.train(task, 0), 3))
+    paused.save_progress(tmp_path)
+    resumed = new(FoldCache(tmp_path / "cache"))
+    resumed.load_progress(task, 0, tmp_path)
+    assert [point.rung_loss for point in [*begun, *resumed.train(task, 0)]] == losses
+    np.testing.assert_array_equal(resumed.best_predictions, straight.best_predictions)
+
+
+def test_pipelines_of_one_folder_share_a_fold_whatever_their_seeds_and_networks(tmp_path, monkeypatch):
+    task, fits = task_of("binary"), []
+    fit = QuantileScaler.fit
+    monkeypatch.setattr(QuantileScaler, "fit", lambda self, X, rng: (fits.append(len(X)), fit(self, X, rng))[1])
+    for seed, family in enumerate(["mlp", "resnet", "mlp"]):
+        config = network(family, "quantile")
+        pipeline = make_pipeline(config, CHOICES, task.target, HORIZON, seed, FoldCache(tmp_path))
+        next(pipeline.train(task, 0))
+    assert len(fits) == 1 == len(list(tmp_path.iterdir()))
+    next(pipeline.train(task, 0))  # goes on
+    next(make_pipeline(config, CHOICES, task.target, HORIZON, seed, FoldCache(tmp_path)).train(task, 1))
+    assert len(fits) == 2
 
 
 def test_predictions_of_a_regression_stay_within_what_was_seen():

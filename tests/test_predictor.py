@@ -183,6 +183,15 @@ def copied_run(published: dict[str, tuple[RunFolder, dict[str, Pipeline]]], tmp_
     return RunFolder(tmp_path / "run")
 
 
+def test_what_is_of_no_use_after_the_run_is_deleted_at_its_end(copied_run: RunFolder) -> None:
+    for folder in (copied_run.cache, copied_run.tune):
+        folder.mkdir()
+        (folder / "a.safetensors").touch()
+    copied_run.finish()
+    assert not copied_run.cache.exists() and not copied_run.tune.exists()
+    load_predictor(copied_run, Choices())
+
+
 def test_only_members_with_a_weight_are_loaded(copied_run: RunFolder) -> None:
     first = next(iter(copied_run.read_ensemble().weights))
     copied_run.write_ensemble(Ensemble({first: 1.0}, 0.5), metric(None, TaskType.MULTICLASS))

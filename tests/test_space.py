@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -10,13 +11,22 @@ from raytabdl.component import Choice, Classic, Forbidden, Horizon, Integer, Rea
 from raytabdl.exceptions import SettingError
 from raytabdl.inputs import Target, TaskType
 from raytabdl.networks import ShapedMLP
-from raytabdl.pipeline import NetworkPipeline, make_pipeline
+from raytabdl.pipeline import NetworkPipeline, chosen_steps, make_pipeline
+from raytabdl.preprocessing import FAMILIES, Codes, NoScaler, OneHot, Ordinal
 from raytabdl.search.samplers import BOHB, Observation, RandomSearch
 from raytabdl.space import Choices, arguments, configuration_space, named
 from raytabdl.task import make_task
 from raytabdl.training import AdamW
 
 N_SAMPLES = 60
+FAMILY_NAMES = {
+    "levels": "levels",
+    "encoders": "encoder",
+    "scalers": "scaler",
+    "imputers": "imputer",
+    "features": "features",
+    "resamplers": "resampler",
+}
 
 
 class Mine(Classic):
@@ -31,6 +41,16 @@ class Mine(Classic):
     }
 
 
+FULL = Choices(
+    levels=FAMILIES["levels"],
+    encoders=FAMILIES["encoder"],
+    scalers=FAMILIES["scaler"],
+    imputers=FAMILIES["imputer"],
+    features=FAMILIES["features"],
+    resamplers=FAMILIES["resampler"],
+)
+
+
 def sampled(choices, n=N_SAMPLES):
     space = configuration_space(choices, seed=0)
     return [dict(configuration) for configuration in space.sample_configuration(n)]
@@ -42,8 +62,9 @@ def task():
     return make_task(X, np.arange(30) % 3, Target(TaskType.MULTICLASS, 3), 3, rng)
 
 
-def test_every_sampled_configuration_builds_its_pipeline():
-    choices, three_classes = Choices(), task()
+@pytest.mark.parametrize("choices", [Choices(), FULL.only(["mlp"])], ids=["default", "full"])
+def test_every_sampled_configuration_builds_its_pipeline(choices):
+    three_classes = task()
     for config in sampled(choices):
         plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in config.items()}
         pipeline = make_pipeline(plain, choices, three_classes.target, Horizon(27, 27, 1000), seed=0)
@@ -89,6 +110,43 @@ def test_the_own_ranges_of_a_network_are_of_hyperparameters_that_there_are(netwo
     assert known <= set(configuration_space(Choices().only([network.name])))
 
 
+def test_a_family_of_preprocessing_is_in_the_space_where_it_has_more_than_what_does_nothing():
+    default = set(configuration_space(Choices().only(["mlp"])))
+    assert {name.split(".")[2] for name in default if "." in name}.isdisjoint({*FAMILIES} - {"scaler"})
+    space = configuration_space(Choices(encoders=(Codes, OneHot)).only(["mlp"]))
+    assert set(space) - default == {"network.mlp.encoder", "network.mlp.encoder.one_hot.max_levels"}
+    assert space["network.mlp.encoder"].default_value == "codes"
+    # A configuration without a name has the member that does nothing, so that any other alone is named.
+    assert configuration_space(Choices(encoders=(Ordinal,)))["network.mlp.encoder"].choices == ("ordinal",)
+
+
+def test_a_network_may_restrict_the_families_of_preprocessing():
+    class Picky(ShapedMLP):
+        training_space: ClassVar[Space] = {
+            "encoder": Choice(("ordinal", "one_hot"), default="one_hot"),
+            "encoder.one_hot.max_levels": Integer(3, 10, default=5),
+        }
+
+    space = configuration_space(replace(FULL, networks=(Picky,), classic=()))
+    assert set(space["network.mlp.encoder"].choices) == {"ordinal", "one_hot"}
+    assert space["network.mlp.encoder"].default_value == "one_hot"
+    assert space["network.mlp.encoder.one_hot.max_levels"].upper == 10
+    assert len(space["network.mlp.features"].choices) == len(FAMILIES["features"])
+
+
+def test_steps_of_a_saved_model_are_found_without_the_choices_that_it_was_trained_with():
+    class Other(NoScaler):
+        """Of the user's own, by the name of one of the package."""
+
+    settings = {"scaler": "none", "encoder": "one_hot", "encoder.one_hot.max_levels": 7}
+    chosen = chosen_steps(Choices(), settings)
+    assert {label: member.cls for label, member in chosen.items()} == {"scaler": NoScaler, "encoder": OneHot}
+    assert chosen["encoder"].arguments == {"max_levels": 7}
+    assert chosen_steps(Choices(scalers=(Other,)), settings)["scaler"].cls is Other
+    with pytest.raises(SettingError, match=r"codes.*got 'hashing'"):
+        chosen_steps(Choices(), {"encoder": "hashing"})
+
+
 def test_a_condition_between_siblings_holds():
     configs = sampled(Choices(networks=(), classic=(Mine,)))
     assert {config["classic.mine.kind"] for config in configs} == {"a", "b"}
@@ -113,9 +171,9 @@ def test_classic_models_alone_have_no_network_settings():
     assert all(key.startswith(("model", "classic.")) for key in configuration_space(Choices(networks=())))
 
 
-@pytest.mark.parametrize("family", ["scalers", "optimizers", "schedules"])
+@pytest.mark.parametrize("family", [*FAMILY_NAMES, "optimizers", "schedules"])
 def test_networks_need_a_member_of_each_family(family):
-    with pytest.raises(SettingError, match=f"at least one {family[:-1]}"):
+    with pytest.raises(SettingError, match=f"at least one {FAMILY_NAMES.get(family, family[:-1])}"):
         Choices(**{family: ()})
     Choices(networks=(), **{family: ()})
 

@@ -171,6 +171,17 @@ def test_a_fold_of_a_large_table_is_bounded():
     assert len(task.split(0)[1]) <= MAX_VALIDATION_ROWS
 
 
+def test_the_content_is_the_same_for_the_same_rows_targets_and_folds_only():
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 3 % 2
+
+    def content(X=X, y=y, target=BINARY, seed=0):
+        return make_task(X, y, target, 4, np.random.default_rng(seed)).content
+
+    assert content() == content()
+    others = [content(X=np.where(X == 7, 7.5, X)), content(y=1 - y), content(seed=1), content(target=REGRESSION)]
+    assert len({content(), *others}) == 5
+
+
 def test_a_table_and_a_target_of_other_lengths_are_refused():
     with pytest.raises(DataError, match="3 rows and 2 targets"):
         make_task(np.arange(6).reshape(3, 2), np.array([0, 1]), BINARY, 5, np.random.default_rng(0))

@@ -41,6 +41,10 @@ def test_levels_that_the_training_part_lacks_are_rare_and_unseen_where_none_is()
     assert merged([1] * 5 + [2] * 5, [0, 3], 4, 0.2) == ([0, 0], (3,))
 
 
+def test_the_unseen_level_stays_what_it_is_where_many_training_rows_have_it():
+    assert merged([0] * 5 + [1] * 4 + [2], [0, 1, 2, 3], 4, 0.2) == ([0, 1, 2, 2], (3,))
+
+
 def test_columns_are_merged_one_by_one():
     codes = np.column_stack([[1] * 9 + [2], [3] * 5 + [1] * 5])
     X = MergeRare(min_frac=0.2).fit(table(codes, 3, 4), np.zeros(10), VALUE, rng()).transform(table(codes, 3, 4))

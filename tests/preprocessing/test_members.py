@@ -65,9 +65,8 @@ def rows(n=60, seed=0, d=5):
 
 
 def targets_of(X, kind, seed=0):
-    signal = (
-        np.nan_to_num(X.numeric[:, 0]) * 1e3 + X.categorical[:, 0] + np.random.default_rng(seed).normal(size=len(X))
-    )
+    noise = np.random.default_rng(seed).normal(size=len(X))
+    signal = np.nan_to_num(X.numeric[:, 0]) * 1e3 + X.categorical[:, 0] + noise
     k = TARGETS[kind].n_classes
     return np.argsort(np.argsort(signal)) * k // len(X) if k else signal
 
