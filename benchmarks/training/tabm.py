@@ -1,4 +1,4 @@
-"""Time of an epoch of TabM-mini beside the package tabm, trained as its README does, on one thread.
+"""CPU time of an epoch of TabM-mini beside the package tabm, trained as its README does, on one thread.
 
 ``python -m benchmarks.training.tabm`` takes a minute and prints a line for each k and width. Both networks have the
 defaults of the package: 2 blocks, dropout of 0.1, piecewise-linear embeddings of 12 values; ``--dropout 0`` and
@@ -85,13 +85,13 @@ def _ours(X: torch.Tensor, y: torch.Tensor, embedding: str, **settings: float) -
 
 
 def _medians(sides: tuple[Iterator[float], ...], repeats: int) -> list[float]:
-    """Milliseconds of an epoch of each, measured in turn after one that does not count."""
+    """Milliseconds of CPU time of an epoch of each, measured in turn after one that does not count."""
     seconds: list[list[float]] = [[] for _ in sides]
     for _ in range(repeats + 1):
         for times, epochs in zip(seconds, sides, strict=True):
-            began = time.perf_counter()
+            began = time.process_time()
             next(epochs)
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
     return [1e3 * statistics.median(times[1:]) for times in seconds]
 
 
