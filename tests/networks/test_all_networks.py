@@ -24,7 +24,8 @@ from raytabdl.networks import (
 )
 from raytabdl.space import Choices, configuration_space
 from raytabdl.training import AdamW, Cosine
-from raytabdl.training.loop import Training, TrainingData, classification_loss, predict
+from raytabdl.training.loop import Training, TrainingData, predict
+from raytabdl.training.losses import classification_loss
 
 CARDINALITIES = (3, 12)
 WIDE = {"head_layers": 3, "head_units": 16, "initialisation": "xavier", "bias": "normal", "embedding_factor": 0.5}
