@@ -137,6 +137,13 @@ class Component:
     forbidden: ClassVar[tuple[Forbidden, ...]] = ()
     """Combinations of values of its own space that are never suggested."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """One that has a space of its own inherits nothing that belongs to another space."""
+        super().__init_subclass__(**kwargs)
+        if "space" in vars(cls):
+            cls.full_space = vars(cls).get("full_space", {})
+            cls.forbidden = vars(cls).get("forbidden", ())
+
 
 @dataclass(frozen=True)
 class Factors:

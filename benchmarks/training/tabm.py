@@ -19,7 +19,8 @@ from torch.nn import functional as F
 
 from raytabdl.networks.tabm import TabM
 from raytabdl.training import AdamW, CosineCycles
-from raytabdl.training.loop import Training, TrainingData, classification_loss
+from raytabdl.training.loop import Training, TrainingData
+from raytabdl.training.losses import classification_loss
 
 BATCH_SIZE, N_COLUMNS, N_BINS = 256, 20, 32
 

@@ -42,8 +42,6 @@ class Scaler(Component):
 class Scaling(Step):
     """A scaler on the numbers of encoded rows."""
 
-    name: ClassVar[str] = "scaling"
-
     def __init__(self, scaler: Scaler) -> None:
         self.scaler = scaler
 

@@ -11,6 +11,7 @@ from raytabdl.testing.contract import ContractError
 from raytabdl.testing.metric import check_metric
 from raytabdl.testing.network import check_network
 from raytabdl.testing.scaler import check_scaler
+from raytabdl.testing.step import check_step
 from raytabdl.testing.training import check_optimizer, check_schedule
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "check_optimizer",
     "check_scaler",
     "check_schedule",
+    "check_step",
 ]

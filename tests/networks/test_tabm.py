@@ -7,7 +7,8 @@ import torch
 
 from raytabdl.networks import tabm
 from raytabdl.networks.tabm import TabM
-from raytabdl.training.loop import classification_loss, predict
+from raytabdl.training.loop import predict
+from raytabdl.training.losses import classification_loss
 from raytabdl.training.weights import Weights
 
 CARDINALITIES = (3, 10, 30)  # two are one-hot, one has vectors

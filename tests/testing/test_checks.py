@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from raytabdl.exceptions import SettingError
 from raytabdl.inputs import TaskType
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric, accuracy, mae
 from raytabdl.networks import ShapedMLP
-from raytabdl.preprocessing import StandardScaler
+from raytabdl.preprocessing import Keep, Ordinal, StandardScaler, TruncatedSVD
 from raytabdl.testing import (
     ContractError,
     check_classic,
@@ -24,6 +25,7 @@ from raytabdl.testing import (
     check_optimizer,
     check_scaler,
     check_schedule,
+    check_step,
 )
 from raytabdl.training import SGD, Cosine
 
@@ -429,3 +431,52 @@ def test_a_space_that_does_not_fit_the_constructor_is_named():
     typo = type("Typo", (Net,), {"space": {"n_layer": Integer(1, 3, 2)}})
     with pytest.raises(SettingError, match=r"Typo .*lacks 'n_layer'"):
         check_network(typo)
+
+
+class OwnTarget(Keep):
+    """Sees the rows beside a row."""
+
+    def transform(self, X):
+        return replace(X, numeric=X.numeric - X.numeric.mean(axis=0, keepdims=True))
+
+
+class Loses(TruncatedSVD):
+    def state(self):
+        return {name: np.zeros_like(array) for name, array in super().state().items()}
+
+
+class WithoutRows(Keep):
+    def transform(self, X):
+        return X.take(np.arange(len(X) // 2))
+
+
+class WritesOver(Keep):
+    def transform(self, X):
+        X.numeric[:] += 1
+        return X
+
+
+class Codeless(Ordinal):
+    def transform(self, X):
+        return replace(X, categorical=X.categorical + 1)
+
+
+class Missing(Keep):
+    def transform(self, X):
+        return replace(X, numeric=np.where(X.numeric > 0.5, np.nan, X.numeric).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("cls", "words"),
+    [
+        (OwnTarget, "map a row alone as among others"),
+        (Loses, "once restored from its state"),
+        (WithoutRows, "keep the number of rows"),
+        (WritesOver, "leave its input as it was"),
+        (Codeless, "below their cardinalities"),
+        (Missing, "finite float32"),
+    ],
+)
+def test_a_step_that_breaks_a_contract_is_found(cls, words):
+    with pytest.raises(ContractError, match=words):
+        check_step(cls)
