@@ -17,7 +17,7 @@ import torch
 
 from benchmarks.training.timing import Row
 
-PARTS = ("loop", "batched")
+PARTS = ("loop", "batched", "tabm")
 RESULTS = Path(__file__).parent.parent / "results"
 
 

@@ -1,58 +1,50 @@
-"""CPU time of an epoch of TabM-mini beside the package tabm, trained as its README does, on one thread.
+"""An epoch of TabM-mini beside that of the package tabm, trained as its README does.
 
-``python -m benchmarks.training.tabm`` takes a minute and prints a line for each k and width. Both networks have the
-defaults of the package: 2 blocks, dropout of 0.1, piecewise-linear embeddings of 12 values; ``--dropout 0`` and
-``--embedding none`` leave those out.
+Both networks have the defaults of the package: 2 blocks, dropout of 0.1, piecewise-linear embeddings of 12 values.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Iterator
+from functools import partial
 
-import click
 import rtdl_num_embeddings
 import tabm
 import torch
 from torch.nn import functional as F
 
+from benchmarks.training.timing import Row, compare
 from raytabdl.networks.tabm import TabM
 from raytabdl.training import AdamW, CosineCycles
 from raytabdl.training.loop import Training, TrainingData
 from raytabdl.training.losses import classification_loss
 
-BATCH_SIZE, N_COLUMNS, N_BINS = 256, 20, 32
+N_ROWS, BATCH_SIZE, N_COLUMNS, N_BINS = 2_048, 256, 20, 32
 
 
-@click.command()
-@click.option("--rows", default=2048, help="Rows of an epoch.")
-@click.option("--repeats", default=7, help="Epochs of each, in turn; medians are reported.")
-@click.option("--dropout", default=0.1)
-@click.option("--embedding", default="pwl", type=click.Choice(["pwl", "none"]))
-def main(rows: int, repeats: int, dropout: float, embedding: str) -> None:
-    torch.set_num_threads(1)
+def rows() -> list[Row]:
     torch.manual_seed(0)
-    X = torch.randn(rows, N_COLUMNS)
+    X = torch.randn(N_ROWS, N_COLUMNS)
     y = (X[:, 0] * X[:, 1] > 0).long()
-    for k in (8, 32):
-        for d_block in (128, 256):
-            settings = {"k": k, "d_block": d_block, "dropout": dropout}
-            sides = (_package(X, y, embedding, **settings), _ours(X, y, embedding, **settings))
-            package, ours = _medians(sides, repeats)
-            print(
-                f"{k=:<3} {d_block=}: tabm {package:7.1f} ms, ours {ours:7.1f} ms, {package / ours:.2f} times as fast"
-            )
+    rows = []
+    for k, d_block in ((8, 128), (8, 256), (32, 128)):
+        ours, package = _ours(X, y, k, d_block), _package(X, y, k, d_block)
+        what = f"epoch of TabM-mini, k = {k}, width {d_block}"
+        rows.append(compare(what, "the package tabm", partial(next, ours), partial(next, package), 1.5))
+    return rows
 
 
-def _package(X: torch.Tensor, y: torch.Tensor, embedding: str, **settings: float) -> Iterator[float]:
+def _package(X: torch.Tensor, y: torch.Tensor, k: int, d_block: int) -> Iterator[float]:
     """The loss of each epoch."""
-    embeddings = None
-    if embedding == "pwl":
-        bins = rtdl_num_embeddings.compute_bins(X, n_bins=N_BINS)
-        embeddings = rtdl_num_embeddings.PiecewiseLinearEmbeddings(bins, 12, activation=False, version="B")
+    bins = rtdl_num_embeddings.compute_bins(X, n_bins=N_BINS)
     model = tabm.TabM.make(
-        n_num_features=N_COLUMNS, d_out=2, num_embeddings=embeddings, arch_type="tabm-mini", n_blocks=2, **settings
+        n_num_features=N_COLUMNS,
+        d_out=2,
+        num_embeddings=rtdl_num_embeddings.PiecewiseLinearEmbeddings(bins, 12, activation=False, version="B"),
+        arch_type="tabm-mini",
+        n_blocks=2,
+        k=k,
+        d_block=d_block,
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3, weight_decay=3e-4)
     while True:
@@ -60,15 +52,15 @@ def _package(X: torch.Tensor, y: torch.Tensor, embedding: str, **settings: float
             model.train()
             optimizer.zero_grad()
             predictions = model(X[rows])
-            loss = F.cross_entropy(predictions.flatten(0, 1), y[rows].repeat_interleave(predictions.shape[1]))
+            loss = F.cross_entropy(predictions.flatten(0, 1), y[rows].repeat_interleave(k))
             loss.backward()
             optimizer.step()
         yield loss.item()
 
 
-def _ours(X: torch.Tensor, y: torch.Tensor, embedding: str, **settings: float) -> Iterator[float]:
+def _ours(X: torch.Tensor, y: torch.Tensor, k: int, d_block: int) -> Iterator[float]:
     """The loss of each epoch."""
-    network = TabM(N_COLUMNS, (), 2, embedding=embedding, n_bins=N_BINS, **settings)
+    network = TabM(N_COLUMNS, (), 2, k=k, d_block=d_block, dropout=0.1, n_bins=N_BINS)
     data = TrainingData(X, torch.zeros(len(X), 0, dtype=torch.int64), y)
     network.initialise(data.x_num, data.x_cat)
     training = Training(
@@ -83,18 +75,3 @@ def _ours(X: torch.Tensor, y: torch.Tensor, embedding: str, **settings: float) -
         seed=0,
     )
     return (epoch.train_loss for epoch in training.epochs())
-
-
-def _medians(sides: tuple[Iterator[float], ...], repeats: int) -> list[float]:
-    """Milliseconds of CPU time of an epoch of each, measured in turn after one that does not count."""
-    seconds: list[list[float]] = [[] for _ in sides]
-    for _ in range(repeats + 1):
-        for times, epochs in zip(seconds, sides, strict=True):
-            began = time.process_time()
-            next(epochs)
-            times.append(time.process_time() - began)
-    return [1e3 * statistics.median(times[1:]) for times in seconds]
-
-
-if __name__ == "__main__":
-    main()
