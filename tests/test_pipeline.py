@@ -12,7 +12,8 @@ from raytabdl.component import Horizon
 from raytabdl.exceptions import CorruptModelError
 from raytabdl.inputs import Target, TaskType
 from raytabdl.networks import ShapedMLP
-from raytabdl.pipeline import Standard, load_model, make_pipeline
+from raytabdl.pipeline import load_model, make_pipeline
+from raytabdl.pipeline.standard import Standard
 from raytabdl.preprocessing import FoldCache, QuantileScaler
 from raytabdl.quick import with_quick
 from raytabdl.space import Choices

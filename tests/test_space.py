@@ -11,7 +11,8 @@ from raytabdl.component import Choice, Classic, Forbidden, Horizon, Integer, Rea
 from raytabdl.exceptions import SettingError
 from raytabdl.inputs import Target, TaskType
 from raytabdl.networks import ShapedMLP
-from raytabdl.pipeline import NetworkPipeline, chosen_steps, make_pipeline
+from raytabdl.pipeline import NetworkPipeline, make_pipeline
+from raytabdl.pipeline.network import chosen_steps
 from raytabdl.preprocessing import FAMILIES, Codes, NoScaler, OneHot, Ordinal
 from raytabdl.search.samplers import BOHB, Observation, RandomSearch
 from raytabdl.space import Choices, arguments, configuration_space, named

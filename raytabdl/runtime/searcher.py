@@ -94,10 +94,10 @@ class PortfolioBOHB(TuneBOHB):
         return self._n_trials is not None and self._n_suggested >= self._n_trials
 
     def promotions(self) -> list[str]:
-        """The trials that are due to go up; while folds are to be trained, only those of the portfolio."""
+        """The trials due to go up; while folds are to be trained, only those of the portfolio or in the lead."""
         due = self.race.promotable()
         if due and self._next_fold() is not None:
-            return [name for name in due if self.race.is_in_opening(name)]
+            return [name for name in due if self.race.is_in_opening(name) or self.race.leads(name)]
         return due
 
     def forget(self, name: str) -> None:

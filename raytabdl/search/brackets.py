@@ -134,7 +134,8 @@ class Race:
 
     Brackets are filled one after another, cycling over ``hyperband(budgets)`` from ``first_bracket`` on; before them
     comes ``opening``, where there is one, for the portfolio. No
-    trial waits for its rung to fill when it is good enough already. ``report`` records a loss and answers what is due;
+    trial waits for its rung to fill when it is good enough already, and one that leads goes up in any case, beyond the
+    places of Hyperband: what is best with less is worth more. ``report`` records a loss and answers what is due;
     what is done then (``promote``, ``stop``, ``fail``) must be said, and a trial that is due for a pause waits
     from then on. So the same calls in the same order rebuild the same race.
     """
@@ -148,6 +149,7 @@ class Race:
         self._openings = [opening] if opening else []
         self._brackets: list[_Bracket] = []
         self._entrants: dict[TrialId, _Entrant] = {}
+        self._least_at_end: float | None = None
 
     def __contains__(self, trial_id: TrialId) -> bool:
         return trial_id in self._entrants
@@ -179,6 +181,14 @@ class Race:
         """Whether a trial is in the bracket of the portfolio."""
         return self._entrants[trial_id].bracket < len(self._openings)
 
+    def leads(self, trial_id: TrialId) -> bool:
+        """Whether a trial waits below the last rung and is better than all that were trained to the end."""
+        entrant = self._entrants[trial_id]
+        if self._least_at_end is None or entrant.standing is not _Standing.WAITING:
+            return False
+        is_below = self._brackets[entrant.bracket].n_next(entrant.rung) > 0
+        return is_below and self._losses_beside(trial_id)[trial_id] < self._least_at_end
+
     def milestone(self, trial_id: TrialId) -> int:
         """The budget at which a racing trial is judged next; where a waiting one was judged last."""
         entrant = self._entrants[trial_id]
@@ -197,6 +207,8 @@ class Race:
             if math.isfinite(loss):
                 self._losses_beside(trial_id)[trial_id] = loss
                 entrant.standing = _Standing.WAITING
+                if self.milestone(trial_id) == self.budgets.max_budget:
+                    self._least_at_end = loss if self._least_at_end is None else min(loss, self._least_at_end)
             else:
                 self.fail(trial_id)
         return self._due(trial_id)
@@ -267,6 +279,8 @@ class Race:
         entrant = self._entrants[trial_id]
         if entrant.standing is not _Standing.WAITING:
             return Decision.STOP
+        if self.leads(trial_id):
+            return Decision.PROMOTE
         bracket, rung = self._brackets[entrant.bracket], entrant.rung
         losses = bracket.losses[rung]
         ranked = sorted(losses, key=losses.__getitem__)  # stable: the first to arrive wins a tie

@@ -316,3 +316,14 @@ def test_a_member_of_the_portfolio_is_promoted_before_folds_are_trained() -> Non
     answer = searcher.suggest("tune-1")
     assert isinstance(answer, dict)
     assert answer["trial"] == "0001.1"
+
+
+def test_a_trial_in_the_lead_is_promoted_before_folds_are_trained() -> None:
+    race = Race(Budgets(), opening=opening(1, Budgets(), first_rung=3))
+    searcher = PortfolioBOHB(Ear(), race, next_fold=lambda: fold("0000"))
+    for name, loss in zip(("0000", "0001", "0002"), (0.2, 0.1, 0.3), strict=True):
+        race.add(name)
+        race.report(name, race.milestone(name), loss)
+    assert searcher.promotions() == ["0001"]
+    race.stop("0001")
+    assert searcher.promotions() == []

@@ -1,0 +1,129 @@
+"""What a configuration becomes: something that is trained on a fold of a task, and predicts by its best state."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from raytabdl.calibration import rung_loss, scale
+from raytabdl.component import Config, Horizon
+from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.persistence import read_array, read_json, write_array, write_json
+from raytabdl.space import Choices
+from raytabdl.task import Task
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a learning curve: the budget reached, and the losses there.
+
+    ``epoch`` counts epochs or iterations. ``rung_loss`` is that of this point, not the best so far.
+    """
+
+    budget: int
+    epoch: int
+    train_loss: float | None
+    rung_loss: float
+    learning_rate: float | None
+    training_s: float
+    evaluation_s: float
+
+
+class Pipeline(ABC):
+    """A configuration that is trained on one fold of a task.
+
+    ``train`` may be left after any point and called again, also by a new pipeline that was given the
+    progress of the old one (``save_progress``, ``load_progress``). The best point so far predicts, not the last.
+    """
+
+    def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
+        self.config = config
+        self.choices = choices
+        self.target = target
+        self.horizon = horizon
+        self.seed = seed
+        self.budget = 0
+        self.best_loss = math.inf
+        self.best_predictions: Array | None = None
+        """The validation predictions of the best point."""
+        self.temperature = 1.0
+        """That of the best point, by which probabilities are scaled: members of an ensemble are alike in confidence."""
+
+    @abstractmethod
+    def train(self, task: Task, fold: int) -> Iterator[Point]:
+        """Trains up to the full budget, and yields each epoch or step of iterations with its loss on the fold."""
+
+    @property
+    def n_parameters(self) -> int | None:
+        """The number of values that training changes, of a network that has been built."""
+        return None
+
+    def predict(self, inputs: Inputs) -> Array:
+        """Predictions of the best point, in the form that ``Target`` describes."""
+        if len(inputs) == 0:
+            is_classification = self.target.task_type.is_classification
+            return np.empty((0, self.target.n_classes) if is_classification else 0)
+        raw = self._predict_raw(inputs)
+        return scale(raw, self.temperature) if self.target.task_type.is_classification else raw
+
+    def save(self, folder: Path) -> None:
+        """Writes what ``predict`` needs, the best point, into an existing folder."""
+        self._save_model(folder)
+        record = {
+            "config": dict(self.config),
+            "seed": self.seed,
+            "budget": self.budget,
+            "temperature": self.temperature,
+            "horizon": asdict(self.horizon),
+            "task_type": self.target.task_type.value,
+            "n_classes": self.target.n_classes,
+        }
+        write_json(folder / "pipeline.json", record)
+
+    def save_progress(self, folder: Path) -> None:
+        """Writes what ``train`` needs to go on."""
+        assert self.best_predictions is not None
+        self._save_progress(folder)
+        write_array(folder / "best_predictions.npy", self.best_predictions)
+        progress = {"budget": self.budget, "best_loss": self.best_loss, "temperature": self.temperature}
+        write_json(folder / "progress.json", progress)
+
+    def load_progress(self, task: Task, fold: int, folder: Path) -> None:
+        """Takes what ``save_progress`` wrote."""
+        progress = read_json(folder / "progress.json")
+        self.budget = int(progress["budget"])
+        self.best_loss = float(progress["best_loss"])
+        self.temperature = float(progress["temperature"])
+        self.best_predictions = read_array(folder / "best_predictions.npy")
+        self._load_progress(task, fold, folder)
+
+    @abstractmethod
+    def _predict_raw(self, inputs: Inputs) -> Array: ...
+
+    @abstractmethod
+    def _save_model(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def _load_model(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def _save_progress(self, folder: Path) -> None: ...
+
+    @abstractmethod
+    def _load_progress(self, task: Task, fold: int, folder: Path) -> None: ...
+
+    def _evaluate(self, y: Array, predictions: Array) -> tuple[float, bool]:
+        """The rung loss, and whether it is the best so far, whose scaled predictions are kept then."""
+        loss, temperature = rung_loss(y, predictions, self.target)
+        if not loss < self.best_loss:
+            return loss, False
+        self.best_loss = loss
+        self.temperature = temperature
+        is_classification = self.target.task_type.is_classification
+        self.best_predictions = scale(predictions, temperature) if is_classification else predictions
+        return loss, True

@@ -1,0 +1,74 @@
+"""A classic model on the encoded rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from raytabdl.component import Config, Horizon
+from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.persistence import read_json, write_json
+from raytabdl.pipeline.base import Pipeline, Point
+from raytabdl.pipeline.standard import Standard
+from raytabdl.space import ROOT, Choices, arguments, named
+from raytabdl.task import Task
+
+
+class ClassicPipeline(Pipeline):
+    """A classic model on the encoded rows; its best point is a number of iterations."""
+
+    def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
+        super().__init__(config, choices, target, horizon, seed)
+        cls = named(choices.classic, config[ROOT])
+        self.model = cls(target, seed=seed, n_threads=1, **arguments(config, f"classic.{cls.name}"))
+        self.standard = Standard()
+        self.best_iterations = 0
+
+    def train(self, task: Task, fold: int) -> Iterator[Point]:
+        train, valid = task.split(fold)
+        X, y = task.inputs.take(train), task.y[train]
+        X_valid, y_valid = task.inputs.take(valid), task.y[valid]
+        if not self.target.task_type.is_classification:
+            # The boosters keep targets as float32, which has no digits left for small changes of large values.
+            self.standard = Standard.of(y)
+            y = self.standard.standardised(y)
+        while self.budget < self.horizon.max_budget:
+            began = time.perf_counter()
+            n_iterations = self.horizon.iterations(type(self.model), self.budget + 1)
+            self.model.advance(X, y, n_iterations)
+            trained = time.perf_counter()
+            self.budget += 1
+            loss, is_best = self._evaluate(y_valid, self._predictions(X_valid, n_iterations))
+            if is_best:
+                self.best_iterations = n_iterations
+            ended = time.perf_counter()
+            yield Point(self.budget, n_iterations, None, loss, None, trained - began, ended - trained)
+
+    def _predict_raw(self, inputs: Inputs) -> Array:
+        return self._predictions(inputs, self.best_iterations)
+
+    def _predictions(self, inputs: Inputs, n_iterations: int) -> Array:
+        predictions = self.model.predict(inputs, n_iterations)
+        return predictions if self.target.task_type.is_classification else self.standard.value(predictions)
+
+    def _save_model(self, folder: Path) -> None:
+        self.model.save(folder)
+        self._save_best(folder)
+
+    def _load_model(self, folder: Path) -> None:
+        self.model.load(folder)
+        best = read_json(folder / "best.json")
+        self.best_iterations = int(best["iterations"])
+        self.standard = Standard(**best["standard"])
+
+    def _save_progress(self, folder: Path) -> None:
+        self.model.save_progress(folder)
+        self._save_best(folder)
+
+    def _save_best(self, folder: Path) -> None:
+        write_json(folder / "best.json", {"iterations": self.best_iterations, "standard": asdict(self.standard)})
+
+    def _load_progress(self, task: Task, fold: int, folder: Path) -> None:
+        self._load_model(folder)
