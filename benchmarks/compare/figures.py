@@ -72,23 +72,26 @@ def anytime(records: Sequence[Record], table_errors: standings.Errors, tasks: Ma
     for name in sorted({r.key.system for r in records if r.anytime}):
         curves = [_curve(r, tasks, times, best, dummy) for r in records if r.key.system == name and r.scores]
         curve = np.mean(curves, axis=0)
-        axes.plot(times, curve, color=_OURS, lw=2, ls="-" if name == OURS else "--")
-        axes.annotate(name, (times[-1], curve[-1]), xytext=(5, -9), textcoords="offset points", fontsize=8, color=_OURS)
+        axes.plot(times, curve, color=_OURS, lw=2, ls="-" if name == OURS else "--", label=name)
     scores = standings.normalised(table_errors).mean()
     ends = {
         name: float(np.median([r.fit_seconds for r in records if r.key.system == name and not r.error] or [np.nan]))
         for name in scores.index
     }
-    for name, score in scores.items():
+    lowest = min(0.9, float(scores.min()) - 0.02)
+    label_y = np.inf
+    for name, score in scores.sort_values(ascending=False).items():
         if not str(name).startswith(OURS):
             axes.plot(ends[str(name)], score, "o", color=_THEIRS, ms=5)
-            axes.annotate(str(name), (ends[str(name)], score), xytext=(5, 3), textcoords="offset points", fontsize=8)
+            label_y = min(float(score), label_y - 0.035 * (1.005 - lowest))  # no name on that of another
+            axes.text(1.06 * ends[str(name)], label_y, str(name), va="center", fontsize=8)
+    axes.legend(loc="upper left")
     axes.set_xscale("log")
     axes.set_xlim(right=4 * seconds)  # room for names
     axes.xaxis.set_major_formatter("{x:g}")
     axes.set_xlabel("seconds from the call of fit (peers: median end of their fits)")
     axes.set_ylabel("mean normalised test score")
-    axes.set_ylim(min(0.9, float(scores.min()) - 0.02), 1.005)
+    axes.set_ylim(lowest, 1.005)
     axes.grid(alpha=0.3)
     figure.savefig(path, dpi=150, bbox_inches="tight")
     plt.close(figure)
