@@ -33,8 +33,7 @@ class ColumnEmbedding(nn.Module):
         super().__init__()
         self.categories = CategoryEmbedding(cardinalities, max_one_hot=max_one_hot, embedding_factor=embedding_factor)
         self.d_out = d_num + self.categories.d_out
-        if self.d_out == 0:
-            raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")
+        check_inputs(self.d_out, d_num, cardinalities)
 
     def forward(self, x_num: Tensor, x_cat: Tensor) -> Tensor:
         """Maps (..., d_num) and (..., d_cat) to (..., d_out)."""
@@ -138,3 +137,9 @@ class _Learned(nn.Module):
 
 def _d_embedding(n_levels: int) -> int:
     return next((d for d in D_EMBEDDING if d * d >= n_levels), D_EMBEDDING[-1])
+
+
+def check_inputs(d_in: int, d_num: int, cardinalities: Sequence[int]) -> None:
+    """Raises ValueError where a network would have nothing to look at."""
+    if d_in == 0:
+        raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from raytabdl.component import Choice, Factors, Integer, Network, Real, Space
 from raytabdl.networks.dropout import Dropout
-from raytabdl.networks.embeddings import CategoryEmbedding
+from raytabdl.networks.embeddings import CategoryEmbedding, check_inputs
 from raytabdl.networks.piecewise import LinearEmbedding
 
 N_HEADS = 8
@@ -60,8 +60,7 @@ class FTTransformer(Network, nn.Module):
             raise ValueError(f"d_token must be a multiple of {N_HEADS}, with a block, got {d_token=}, {n_blocks=}")
         self.categories = CategoryEmbedding(cardinalities, max_one_hot=0, d_embedding=d_token)
         d_cat = self.categories.d_out // d_token
-        if d_num + d_cat == 0:
-            raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")
+        check_inputs(d_num + d_cat, d_num, cardinalities)
         bound = 1 / math.sqrt(d_token)
         self.row = nn.Parameter(torch.empty(d_token).uniform_(-bound, bound))
         self.numbers = LinearEmbedding(d_num, d_token) if d_num else None

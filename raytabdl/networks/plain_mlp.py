@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from raytabdl.component import Choice, Integer, Network, Real, Space, When
 from raytabdl.networks.activations import ACTIVATIONS
-from raytabdl.networks.embeddings import EMBEDDING, MAX_ONE_HOT, CategoryEmbedding
+from raytabdl.networks.embeddings import EMBEDDING, MAX_ONE_HOT, CategoryEmbedding, check_inputs
 from raytabdl.networks.heads import HEAD, Head
 from raytabdl.networks.initialisation import INITIALISATION, init_output, reinitialise
 from raytabdl.networks.mlp import hidden_layers
@@ -83,8 +83,7 @@ class PlainMLP(Network, nn.Module):
         self.numbers = numeric_embedding(d_num, numeric=numeric, d_numeric=d_numeric, n_bins=n_bins, sigma=sigma)
         self.categories = CategoryEmbedding(cardinalities, max_one_hot=max_one_hot, embedding_factor=embedding_factor)
         d_in = d_num * (d_numeric if self.numbers else 1) + self.categories.d_out
-        if d_in == 0:
-            raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")
+        check_inputs(d_in, d_num, cardinalities)
         d_layers = [n_units_1, n_units_2, n_units_3, n_units_4, n_units_5][:n_layers]
         rates = [dropout_1, dropout_2, dropout_3, dropout_4, dropout_5][:n_layers]
         self.hidden = hidden_layers([d_in, *d_layers], rates, activation, batch_norm)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from raytabdl.component import Choice, Factors, Integer, Network, Real, Space
 from raytabdl.networks.activations import PARAMETRIC, parametric
 from raytabdl.networks.dropout import FadingDropout
-from raytabdl.networks.embeddings import CategoryEmbedding
+from raytabdl.networks.embeddings import CategoryEmbedding, check_inputs
 from raytabdl.networks.numeric import MAX_EMBEDDED, PBLD
 
 _MAX_ROWS = 10_000
@@ -68,8 +68,7 @@ class RealMLP(Network, nn.Module):
         self.categories = CategoryEmbedding(cardinalities, max_one_hot=9, d_embedding=8, signs=True)
         self.numbers = PBLD(d_num, sigma=sigma) if 0 < d_num <= MAX_EMBEDDED else None
         d_in = self.categories.d_out + (self.numbers.d_out if self.numbers else d_num)
-        if d_in == 0:
-            raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")
+        check_inputs(d_in, d_num, cardinalities)
         self.scale = nn.Parameter(torch.ones(d_in))
         self.hidden = nn.ModuleList(
             _Block(before, d, activation, dropout) for before, d in pairwise([d_in, *[d_hidden] * n_layers])

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from raytabdl.component import Choice, Factors, Integer, Network, Real, Space, When
 from raytabdl.networks.dropout import Dropout
-from raytabdl.networks.embeddings import CategoryEmbedding
+from raytabdl.networks.embeddings import CategoryEmbedding, check_inputs
 from raytabdl.networks.numeric import MAX_EMBEDDED
 from raytabdl.networks.piecewise import PiecewiseLinear
 
@@ -74,8 +74,7 @@ class TabM(Network, nn.Module):
         self.categories = CategoryEmbedding(cardinalities, max_one_hot=16)
         d_columns = [d_embedding if is_embedded else 1] * d_num + self.categories.d_columns
         d_in = sum(d_columns)
-        if d_in == 0:
-            raise ValueError(f"there must be a numeric column or a level of a category, got {d_num=}, {cardinalities=}")
+        check_inputs(d_in, d_num, cardinalities)
         # Alike within a column: signs of plain numbers, normal factors of vectors.
         scales = torch.randn(k, len(d_columns)) if is_embedded else 2.0 * torch.randint(2, (k, len(d_columns))) - 1
         self.scale = nn.Parameter(scales.repeat_interleave(torch.tensor(d_columns), dim=1))

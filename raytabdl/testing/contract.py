@@ -35,7 +35,7 @@ def without_errors(member: object, contract: str) -> Iterator[None]:
         yield
     except ContractError:
         raise
-    except Exception as error:
+    except Exception as error:  # a member of a user's own may raise anything
         raise ContractError(f"{_name(member)} must {contract}, got {error!r}") from error
 
 

@@ -167,6 +167,7 @@ def test_dropout_fades_in_the_common_network():
         (lambda: training(NETWORKS[0], 1, AdamW(), n_classes=0), "one shape"),
         (lambda: training(NETWORKS[0], 1, AdamW(), augmentation=Mixup()), "augmentation"),
         (lambda: training(NETWORKS[0], 1, AdamW(), averaging=Lookahead()), "averaging"),
+        (lambda: training(NETWORKS[0], 1, AdamW(), with_gradients=True), "with_gradients"),
     ],
 )
 def test_trainings_that_are_not_alike_are_refused(other, named):
