@@ -112,13 +112,18 @@ class Horizon:
         """
         n_epochs = self.epochs
         if network.relative_cost > 1:
-            n_epochs = min(self.epochs, max(int(self.epochs / network.relative_cost), 9))
-            n_epochs -= n_epochs % (27 if n_epochs >= 27 else 9)
+            n_epochs = min(n_epochs, on_rungs(self.epochs / network.relative_cost))
         return min(n_epochs, network.max_epochs)
 
     def iterations(self, model: type[Classic], budget: int) -> int:
         """The iterations that a classic model has done at a budget."""
         return max(1, round(model.horizon * self.iteration_share * budget / self.max_budget))
+
+
+def on_rungs(n_epochs: float) -> int:
+    """So many epochs or a few less, at least 9, such that thirds of thirds of them are whole epochs."""
+    n_whole = max(int(n_epochs), 9)
+    return n_whole - n_whole % (27 if n_whole >= 27 else 9)
 
 
 class Component:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,8 +68,9 @@ def select(predictions: Mapping[str, Array], y: Array, metric: Metric, *, size: 
 class EnsembleBuilder:
     """Takes validation predictions as they come, and selects among the best of them.
 
-    A trial has one candidate, that of its rung with the lowest loss; what is not better than ``worst_loss``
-    (the dummy's) never enters. ``n_best`` candidates are considered, which bounds the time of a selection.
+    A trial has one candidate, that of its rung with the lowest loss; what gains less on ``worst_loss`` (the dummy's)
+    than half of what the best one does never enters: by a metric of few rows it may seem to help. ``n_best`` candidates
+    are considered, which bounds the time of a selection.
 
     ``y`` holds the targets of the validation rows of fold 0, ``other_folds`` those of the other folds. A trial
     whose configuration was trained on every fold is a bag: its models together predict each row without having seen it.
@@ -78,7 +80,7 @@ class EnsembleBuilder:
     metric: Metric
     size: int = 25
     n_best: int = 40
-    worst_loss: float = np.inf
+    worst_loss: float = math.inf
     other_folds: Sequence[Array] = ()
     predictions: dict[str, Array] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
@@ -99,8 +101,10 @@ class EnsembleBuilder:
         for member in sorted(on_first, key=lambda member: self.losses[member]):
             by_trial.setdefault(trial_of(member), member)
         best = list(by_trial.values())
-        better = [member for member in best if self.losses[member] < self.worst_loss]
-        return (better or best[:1])[: self.n_best]
+        if best and math.isfinite(self.worst_loss):
+            enough = self.worst_loss - LEAST_GAIN * (self.worst_loss - self.losses[best[0]])
+            best = [member for member in best if self.losses[member] < enough] or best[:1]
+        return best[: self.n_best]
 
     def holdout(self) -> Ensemble | None:
         """The ensemble of the candidates, selected on fold 0 alone; None where there is nothing."""
@@ -167,6 +171,9 @@ class EnsembleBuilder:
         weights = {f: ensemble.weights[m] / len(folds) for m, folds in spread.items() for f in folds}
         return Ensemble(weights, ensemble.loss)
 
+
+LEAST_GAIN = 0.5
+"""Of the gain of the best candidate on the dummy, which others must have to be candidates."""
 
 LEAST_ROWS_COMPARED, MAX_ROWS_COMPARED = 20, 4_000
 """By which ensembles are compared: fewer tell nothing, and some metrics are slow."""

@@ -118,6 +118,15 @@ def test_what_is_not_better_than_the_dummy_never_enters():
     assert builder.candidates() == ["good@1"]
 
 
+def test_what_gains_less_than_half_of_what_the_best_one_does_never_enters():
+    y = np.array([0.0, 1.0, 2.0, 3.0])
+    builder = EnsembleBuilder(y, RMSE)
+    builder.worst_loss = builder.add("dummy@1", y + 2.0)
+    for member, error in {"best@1": 1.0, "near@1": 1.45, "far@1": 1.55}.items():
+        builder.add(member, y + error)
+    assert builder.candidates() == ["best@1", "near@1"]
+
+
 def test_the_dummy_is_the_ensemble_where_nothing_is_better():
     builder = EnsembleBuilder(np.array([0.0, 1.0]), RMSE)
     assert builder.ensemble() is None

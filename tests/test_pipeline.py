@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from raytabdl.calibration import rung_loss
+from raytabdl.classic.catboost import CatBoost
 from raytabdl.component import Horizon
 from raytabdl.exceptions import CorruptModelError
 from raytabdl.inputs import Target, TaskType
@@ -138,7 +139,7 @@ def test_the_best_point_is_kept_when_later_ones_are_worse(family):
     y = np.random.default_rng(5).integers(0, 2, 120)
     task = task_of("binary", y=y)
     pipeline, points = trained(family, task, horizon=Horizon(27, 60, 1000, 0.5))
-    losses = [point.rung_loss for point in points]
+    losses = [point.rung_loss for point in points if point.training_s > 0]
     assert min(losses) < losses[-1]
     kept, _ = rung_loss(task.y[task.split(0)[1]], pipeline.predict(validation(task)), task.target)
     assert kept == pytest.approx(min(losses), abs=1e-4)
@@ -321,6 +322,52 @@ def test_the_parameters_of_a_network_are_counted_once_it_is_built():
     d_in = 3 + 3  # two numbers and an indicator, three levels
     assert pipeline.n_parameters == (d_in + 1) * 32 + (32 + 1) * 2
     assert new("lightgbm", task).n_parameters is None
+
+
+def test_a_network_that_is_short_of_time_has_fewer_epochs_also_when_it_goes_on_from_a_checkpoint(tmp_path):
+    task, horizon = task_of("binary"), Horizon(27, 54, 1000)
+
+    def build():
+        return make_pipeline(CONFIGS["mlp"], CHOICES, task.target, horizon, 0)
+
+    straight = build()
+    points = list(straight.train(task, 0, most_seconds=0.0))
+    assert [point.epoch for point in points] == list(range(1, 10))  # the least
+    assert [point.budget for point in points] == [0, *range(6, 28, 3)]  # the first one counted by the long horizon
+    paused = build()
+    begun = list(islice(paused.train(task, 0, most_seconds=0.0), 4))
+    paused.save_progress(tmp_path)
+    resumed = build()
+    resumed.load_progress(task, 0, tmp_path)
+    assert [p.rung_loss for p in [*begun, *resumed.train(task, 0)]] == [p.rung_loss for p in points]
+    n_epochs = [len(list(build().train(task, 0, *most))) for most in ((), (1e9,))]
+    assert n_epochs[0] == n_epochs[1] > 9
+
+
+@pytest.mark.parametrize("family", ["mlp", "catboost"])
+def test_what_is_far_beyond_its_best_point_is_trained_no_more_and_goes_on_so_from_a_checkpoint(family, tmp_path):
+    y = np.random.default_rng(5).integers(0, 2, 120)  # labels without a pattern: the loss soon rises
+    task, horizon = task_of("binary", y=y), Horizon(27, 54, 1000, iteration_share=3.0)
+
+    def build():
+        return make_pipeline(CONFIGS[family], CHOICES, task.target, horizon, 0)
+
+    pipeline = build()
+    points = list(pipeline.train(task, 0))
+    done = [point for point in points if point.training_s > 0]
+    best = min(done, key=lambda point: point.rung_loss)
+    full = 54 if family == "mlp" else horizon.iterations(CatBoost, 27)
+    assert 3 * best.epoch + full / 27 < done[-1].epoch <= 3 * best.epoch + 2 * full / 27
+    assert [point.budget for point in points[len(done) :]] == list(range(done[-1].budget + 1, 28))
+    assert {point.rung_loss for point in points[len(done) :]} == {best.rung_loss}
+    assert [point.rung_loss for point in done][-1] > best.rung_loss
+
+    paused = build()
+    list(islice(paused.train(task, 0), len(done)))
+    paused.save_progress(tmp_path)
+    resumed = build()
+    resumed.load_progress(task, 0, tmp_path)
+    assert {point.training_s for point in resumed.train(task, 0)} == {0.0}
 
 
 def test_a_training_out_of_patience_reaches_its_further_budgets_at_once_with_its_best_weights(tmp_path):

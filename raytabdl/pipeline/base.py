@@ -17,6 +17,13 @@ from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.space import Choices
 from raytabdl.task import Task
 
+FAR_BEYOND = 3
+"""How many times as far as its best point a training goes that finds no better one, and a 27th of the horizon more.
+
+Of 58 trainings of the portfolio to the full budget on 12 tables, 15 had not become better between 1/9 and 1/3 of it,
+and none of these did later.
+"""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -55,8 +62,13 @@ class Pipeline(ABC):
         """That of the best point, by which probabilities are scaled: members of an ensemble are alike in confidence."""
 
     @abstractmethod
-    def train(self, task: Task, fold: int) -> Iterator[Point]:
-        """Trains up to the full budget, and yields each epoch or step of iterations with its loss on the fold."""
+    def train(self, task: Task, fold: int, most_seconds: float = math.inf) -> Iterator[Point]:
+        """Trains up to the full budget, and yields each epoch or step of iterations with its loss on the fold.
+
+        What is far beyond its best point is trained no more, and reaches its further budgets at once. A network whose
+        first epochs show that all of them would take longer than ``most_seconds`` has fewer, so that its schedule ends
+        in time.
+        """
 
     @property
     def n_parameters(self) -> int | None:
@@ -116,6 +128,10 @@ class Pipeline(ABC):
 
     @abstractmethod
     def _load_progress(self, task: Task, fold: int, folder: Path) -> None: ...
+
+    def _is_far_beyond(self, n_done: int, n_at_best: int, n_full: int) -> bool:
+        """Whether a training is so far beyond its best point that it finds no better one, in epochs or iterations."""
+        return n_done > FAR_BEYOND * n_at_best + n_full / 27
 
     def _evaluate(self, y: Array, predictions: Array) -> tuple[float, bool]:
         """The rung loss, and whether it is the best so far, whose scaled predictions are kept then."""

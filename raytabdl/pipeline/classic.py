@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -26,7 +27,7 @@ class ClassicPipeline(Pipeline):
         self.standard = Standard()
         self.best_iterations = 0
 
-    def train(self, task: Task, fold: int) -> Iterator[Point]:
+    def train(self, task: Task, fold: int, most_seconds: float = math.inf) -> Iterator[Point]:
         train, valid = task.split(fold)
         X, y = task.inputs.take(train), task.y[train]
         X_valid, y_valid = task.inputs.take(valid), task.y[valid]
@@ -34,17 +35,25 @@ class ClassicPipeline(Pipeline):
             # The boosters keep targets as float32, which has no digits left for small changes of large values.
             self.standard = Standard.of(y)
             y = self.standard.standardised(y)
+        n_done, n_full = self._iterations(self.budget), self._iterations(self.horizon.max_budget)
         while self.budget < self.horizon.max_budget:
+            if self._is_far_beyond(n_done, self.best_iterations, n_full):
+                self.budget += 1
+                yield Point(self.budget, n_done, None, self.best_loss, None, 0.0, 0.0)
+                continue
             began = time.perf_counter()
-            n_iterations = self.horizon.iterations(type(self.model), self.budget + 1)
-            self.model.advance(X, y, n_iterations)
+            n_done = self._iterations(self.budget + 1)
+            self.model.advance(X, y, n_done)
             trained = time.perf_counter()
             self.budget += 1
-            loss, is_best = self._evaluate(y_valid, self._predictions(X_valid, n_iterations))
+            loss, is_best = self._evaluate(y_valid, self._predictions(X_valid, n_done))
             if is_best:
-                self.best_iterations = n_iterations
+                self.best_iterations = n_done
             ended = time.perf_counter()
-            yield Point(self.budget, n_iterations, None, loss, None, trained - began, ended - trained)
+            yield Point(self.budget, n_done, None, loss, None, trained - began, ended - trained)
+
+    def _iterations(self, budget: int) -> int:
+        return self.horizon.iterations(type(self.model), budget) if budget else 0
 
     def _predict_raw(self, inputs: Inputs) -> Array:
         return self._predictions(inputs, self.best_iterations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from raytabdl.component import Component, Config, Horizon, Network
+from raytabdl.component import Component, Config, Horizon, Network, on_rungs
 from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.members import dimensions
 from raytabdl.networks import n_parameters
@@ -29,6 +30,9 @@ from raytabdl.training import Augmentation, Averaging, Objective, Optimizer, Sch
 from raytabdl.training.loop import Training, TrainingData, predict
 
 C = TypeVar("C", bound=Component)
+
+N_TIMED_EPOCHS = 2
+"""After so many, the fastest of which is typical, a network learns how many it has time for."""
 
 
 class NetworkPipeline(Pipeline):
@@ -57,16 +61,18 @@ class NetworkPipeline(Pipeline):
         self._best_epoch = 0
         self._training: Training | None = None
 
-    def train(self, task: Task, fold: int) -> Iterator[Point]:
+    def train(self, task: Task, fold: int, most_seconds: float = math.inf) -> Iterator[Point]:
         if self._training is None:
             self._training = self._start(task, fold)
         prepared = self.preprocessing.prepare(task, fold, self._cache)
         X_valid, y_valid = _as_tensors(prepared.x_num_valid, prepared.x_cat_valid), task.y[task.split(fold)[1]]
         stopping = self._member("stopping", Stopping)
+        fastest = math.inf
         while self.budget < self.horizon.max_budget:
-            if stopping.ends(self._training.n_epochs_done, self._best_epoch):
+            n_done, n_epochs = self._training.n_epochs_done, self._training.n_epochs
+            if stopping.ends(n_done, self._best_epoch) or self._is_far_beyond(n_done, self._best_epoch, n_epochs):
                 self.budget += 1
-                yield Point(self.budget, self._training.n_epochs_done, None, self.best_loss, None, 0.0, 0.0)
+                yield Point(self.budget, n_done, None, self.best_loss, None, 0.0, 0.0)
                 continue
             epoch = next(self._training.epochs())
             began = time.perf_counter()
@@ -75,8 +81,11 @@ class NetworkPipeline(Pipeline):
             if is_best:
                 self._keep_weights(networks)
                 self._best_epoch = epoch.index
-            self.budget = epoch.index * self.horizon.max_budget // self._training.n_epochs
             seconds = time.perf_counter() - began
+            fastest = min(fastest, epoch.seconds + seconds)
+            if epoch.index == N_TIMED_EPOCHS and most_seconds < fastest * self._training.n_epochs:
+                self._training.shorten(min(self._training.n_epochs, on_rungs(most_seconds / fastest)))
+            self.budget = epoch.index * self.horizon.max_budget // self._training.n_epochs
             yield Point(self.budget, epoch.index, epoch.train_loss, loss, epoch.learning_rate, epoch.seconds, seconds)
 
     @property

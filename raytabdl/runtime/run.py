@@ -307,11 +307,12 @@ def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Re
 
 def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tuple[list[Config], int]:
     """The portfolio in the order in which it is tried, and how many of it are in a bracket of their own."""
-    if not planned.classic_first:
-        return portfolio, len(portfolio)
     names = {model.name for model in choices.classic}
     classic = [config for config in portfolio if config[ROOT] in names]
-    return [*classic, *(config for config in portfolio if config[ROOT] not in names)], len(classic)
+    networks = [config for config in portfolio if config[ROOT] not in names]
+    if planned.classic_first:
+        return [*classic, *networks], len(classic)
+    return [*networks, *classic] if planned.networks_first else portfolio, len(portfolio)
 
 
 def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> None:
@@ -327,7 +328,8 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         watch(Progress("search", run.clock, history, snapshot.n_running, snapshot.ensemble_loss, run.metric))
 
     space = configuration_space(run.choices, run.settings.seed)
-    sampler = BOHB(space, run.settings.seed, per_second=math.isfinite(run.clock.limit_s))
+    is_timed = math.isfinite(run.clock.limit_s)  # without a limit a run is repeatable: nothing depends on the clock
+    sampler = BOHB(space, run.settings.seed, per_second=is_timed)
     portfolio, n_opening = _portfolio(first_configurations(run.portfolio, space), run.choices, planned)
     race = Race(
         planned.budgets,
@@ -343,9 +345,8 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         _horizon(planned),
         sampler,
         remaining(portfolio, standing),
-        len(portfolio),
         standing,
-        planned.most_trial_seconds if math.isfinite(run.clock.limit_s) else math.inf,
+        *((planned.full_trial_seconds, planned.most_trial_seconds) if is_timed else (math.inf, math.inf)),
         run.settings.n_trials,
         n_workers,
         run.settings.gpus_per_trial,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +16,8 @@ from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import PortfolioBOHB
 from raytabdl.runtime.trainable import Report
 from raytabdl.search.brackets import Decision, Race
+from raytabdl.search.cost import Pace
+from raytabdl.space import ROOT
 
 
 class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
@@ -42,8 +43,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         self._recorder = recorder
         self._most_trial_seconds = most_trial_seconds
         self._trials: dict[str, TuneTrial] = {}
-        self._seconds: dict[str, float] = {}  # spent by each trial since it was last judged
-        self._n_points: dict[str, int] = {}  # of each trial's curve
+        self._paces: dict[str, Pace] = {}
         self._controller: Any = None
 
     def running(self) -> list[TuneTrial]:
@@ -77,8 +77,8 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         report: Report = result["report"]
         if trial.config["fold"] > 0:
             return self._on_fold_result(name, report)
-        seconds = self._seconds.pop(name, 0.0) + report.seconds.total
-        self._n_points[name] = self._n_points.get(name, 0) + len(report.points)
+        pace = self._paces.setdefault(name, Pace())
+        pace.step([p.training_s + p.evaluation_s for p in report.points], report.seconds.total, report.budget)
         if report.failure:
             self._race.fail(name)
             self._recorder.changed(name, Status.FAILED, report.failure)
@@ -92,8 +92,9 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         milestone = self._race.milestone(name)
         decision = self._race.report(name, report.budget, report.loss)
         if decision is Decision.CONTINUE:
-            self._seconds[name] = seconds
-            return self._go_on(trial, result, seconds)
+            return self._go_on(trial, result, pace)
+        seconds = pace.spent_s
+        pace.judged()
         result["hyperband_info"] = {"budget": milestone, "seconds": seconds}
         if decision is Decision.PROMOTE:
             self._promote(name)
@@ -108,21 +109,18 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         self._tell_searcher(trial, result, milestone, seconds)
         return str(TrialScheduler.STOP)
 
-    def _go_on(self, trial: TuneTrial, result: dict[str, Any], seconds: float) -> str:
+    def _go_on(self, trial: TuneTrial, result: dict[str, Any], pace: Pace) -> str:
         """Between two rungs a trial goes on, unless it is so slow that others are worth more."""
-        name, report = trial.config["trial"], result["report"]
-        if self._n_points[name] == len(report.points) or not report.points or report.budget < 1:
-            return str(TrialScheduler.CONTINUE)  # the first steps of a worker take what they take once
-        a_point = statistics.median(point.training_s + point.evaluation_s for point in report.points)
-        to_do = self._n_points[name] * (self._race.milestone(name) - report.budget) / report.budget
-        expected = seconds + a_point * to_do
-        if expected <= self._most_trial_seconds:
+        name, config, report = trial.config["trial"], trial.config["config"], result["report"]
+        expected = pace.seconds_to(self._race.milestone(name))
+        if report.budget < 1 or expected <= self._most_trial_seconds:
             return str(TrialScheduler.CONTINUE)
         reason = f"too slow: {expected:.0f} s to budget {self._race.milestone(name)}"
         self._race.stop(name)
         self._recorder.changed(name, Status.STOPPED, reason)
+        self._searcher.leave_out(config[ROOT])
         reached = max(rung for rung in self._race.budgets.rungs if rung <= report.budget)
-        self._tell_searcher(trial, result, reached, seconds)
+        self._tell_searcher(trial, result, reached, pace.spent_s)
         return str(TrialScheduler.STOP)
 
     def _on_fold_result(self, name: str, report: Report) -> str:

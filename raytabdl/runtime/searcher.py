@@ -17,6 +17,7 @@ from raytabdl.ensemble import trial_of
 from raytabdl.runtime.trainable import Report
 from raytabdl.search.brackets import Race
 from raytabdl.search.samplers import Observation, Sampler, SpaceExhaustedError
+from raytabdl.space import ROOT
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,15 @@ class PortfolioBOHB(TuneBOHB):
         if due and self._next_fold() is not None:
             return [name for name in due if self.race.is_in_opening(name) or self.race.leads(name)]
         return due
+
+    @property
+    def has_portfolio(self) -> bool:
+        """Whether there are members of the portfolio that were not suggested yet."""
+        return bool(self._portfolio)
+
+    def leave_out(self, model: str) -> None:
+        """Suggests no more members of the portfolio of that model, one of which was too slow for the table."""
+        self._portfolio = deque(config for config in self._portfolio if config[ROOT] != model)
 
     def forget(self, name: str) -> None:
         """A trial of an earlier run that is not worth going on with."""

@@ -23,6 +23,9 @@ from raytabdl.run_folder import RunFolder
 from raytabdl.space import Choices
 from raytabdl.task import Task
 
+TIME_SHARE = 0.9
+"""Of the time that is left, in which a network is to end."""
+
 STEP_SECONDS = 0.7
 """A step ends after so long, so that the driver hears of a trial about once a second at little cost."""
 
@@ -41,6 +44,8 @@ class Assignment:
     rungs: tuple[int, ...]
     metric: Metric
     ends_at: float
+    full_trial_seconds: float
+    """What a network may take to the full budget."""
     n_threads: int
     ensemble: str
     """The name of the ensemble actor, which is started after the first trials."""
@@ -186,4 +191,6 @@ class PipelineTrainable(tune.Trainable):
         if checkpoint.exists():
             self._pipeline.load_progress(self.task, self._fold, checkpoint)
             self._published = self._pipeline.budget
-        return self._pipeline.train(self.task, self._fold)
+        # What goes on from a checkpoint keeps the horizon that it began with.
+        left_s = TIME_SHARE * (self._ends - time.monotonic()) * assignment.horizon.max_budget / self._rungs[-1]
+        return self._pipeline.train(self.task, self._fold, min(assignment.full_trial_seconds, left_s))

@@ -55,9 +55,8 @@ class Search:
     horizon: Horizon
     sampler: Sampler
     portfolio: Sequence[Config]
-    n_portfolio: int
-    """With those that an earlier run has suggested."""
     standing: Standing
+    full_trial_seconds: float
     most_trial_seconds: float
     n_trials: int | None
     n_workers: int
@@ -90,13 +89,14 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
     folds = Folds(
         search.history,
         search.task.n_folds if has_folds else 1,
-        search.n_portfolio,
         search.n_workers,
         search.clock,
         SEARCH_SHARE * search.train_until_s,
         search.train_until_s,
         search.seed,
         search.horizon.max_budget,
+        frozenset(network.name for network in search.choices.networks),
+        lambda: not searcher.has_portfolio,
         actor.holdout,
     )
     folds.restart(recorder)
@@ -120,6 +120,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         standing.race.budgets.rungs,
         search.metric,
         search.clock.wall_time_of(search.train_until_s),
+        search.full_trial_seconds,
         1,
         actor.name,
     )

@@ -1,29 +1,39 @@
-"""How long something will take: seconds per unit of budget, by family."""
+"""How long a trial will take: its pace, by what it has done."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
-N_RECENT = 9
+FIRST_STEP_SECONDS = 3.0
+"""What the first step of a trial that begins or goes on may take beside training: imports, reading its state."""
 
 
-class CostModel:
-    """Learns from what was done what more of it costs.
+@dataclass
+class Pace:
+    """The seconds that a trial has spent since it was last judged, and what it will have spent at a further budget."""
 
-    The median of the last few, as the first fit of a worker is slow (imports, compilation) and so says little.
-    """
+    spent_s: float = 0.0
+    _begun_at: int = 0
+    _budget: int = 0
+    _n_points: int = 0
+    _point_s: float = 0.0
 
-    def __init__(self) -> None:
-        self._seconds_per_unit: dict[str, deque[float]] = {}
+    def step(self, point_seconds: Sequence[float], seconds: float, budget: int) -> None:
+        """Takes in a step of so many seconds to a budget, and those of each of its points."""
+        if point_seconds:
+            once_s = 0.0 if self._n_points else FIRST_STEP_SECONDS
+            self._point_s = max(median(point_seconds) - once_s, 0.0)
+        self.spent_s += seconds
+        self._budget = budget
+        self._n_points += len(point_seconds)
 
-    def observe(self, family: str, units: float, seconds: float) -> None:
-        """Takes in that ``units`` of budget (or epochs, or rows: one meaning for each name) took ``seconds``."""
-        if units <= 0 or seconds < 0:
-            raise ValueError(f"must hold units > 0 and seconds >= 0, got {units=}, {seconds=}")
-        self._seconds_per_unit.setdefault(family, deque(maxlen=N_RECENT)).append(seconds / units)
+    def seconds_to(self, budget: int) -> float:
+        """What it will have spent at that budget; what it has, while it has not come to a budget of its own."""
+        gained = self._budget - self._begun_at
+        return self.spent_s + (self._point_s * self._n_points * (budget - self._budget) / gained if gained > 0 else 0.0)
 
-    def predict(self, family: str, units: float) -> float | None:
-        """Seconds for ``units`` of budget; None while nothing is known about the family."""
-        recent = self._seconds_per_unit.get(family)
-        return None if recent is None else units * median(recent)
+    def judged(self) -> None:
+        """Begins anew at the budget where the trial was judged: it may wait there, and be read again."""
+        self.spent_s, self._n_points, self._begun_at = 0.0, 0, self._budget

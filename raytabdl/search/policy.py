@@ -48,6 +48,9 @@ EPOCHS = (9, 18, 27, 54, 81, 108, 162, 270)
 USUAL_EPOCHS = 108
 """Networks that need no more train no longer (``Network.max_epochs``), and decide how many trials there are."""
 
+SLOW_BOOSTER = 2.0
+"""How many times as long as a network a booster takes where networks are tried first."""
+
 BOOSTER_HORIZON = 540
 """The rounds of a booster at its own horizon (``Classic.horizon``); forests get the same share of theirs."""
 
@@ -62,11 +65,15 @@ class Plan:
     """The rung that the portfolio's members start from; the last one trains them all to the end."""
     classic_first: bool
     """Whether the portfolio's networks come after its classic models, and start as low as what the search suggests."""
+    networks_first: bool
+    """Whether its networks come before its classic models, all in one bracket."""
     n_folds: int
     network_epochs: int
     rows_per_epoch: int
     iteration_share: float
     """Of the iterations that a classic model has at its own horizon."""
+    full_trial_seconds: float
+    """A network that would take longer to the full budget trains fewer epochs."""
     most_trial_seconds: float
     """A trial that would take longer to its next rung is stopped: others are worth more."""
 
@@ -81,7 +88,8 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
 
     The portfolio's own bracket trains all to the end where 16 full trials of a network and of a booster fit; else it
     starts at 9 of 27. On tables that take a network long, boosters are better for most of the time: there its
-    networks come after them, and start with those of the first bracket.
+    networks come after them, and start with those of the first bracket. On wide tables of many classes, which take
+    boosters long, networks come first.
     """
     if min(n_rows, n_columns, n_workers) < 1 or n_classes < 0 or seconds <= 0:
         raise ValueError(
@@ -106,10 +114,12 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
         first_bracket=0 if n_full_trials >= 12 else 1,
         portfolio_rung=3 if has_time else 2,
         classic_first=n_full_trials < 12,
+        networks_first=n_full_trials >= 12 and booster_seconds > SLOW_BOOSTER * network_seconds,
         n_folds=N_FOLDS,
         network_epochs=network_epochs,
         rows_per_epoch=rows_per_epoch,
         iteration_share=n_iterations / BOOSTER_HORIZON,
+        full_trial_seconds=trial_seconds,
         most_trial_seconds=MOST_TRIAL_SHARE * worker_seconds,
     )
 

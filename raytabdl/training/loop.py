@@ -116,17 +116,28 @@ class Training:
         return state | {
             "schedule": schedule,
             "moments": self.moments.clone(),
+            "n_epochs": torch.tensor(self.n_epochs),
             "n_epochs_done": torch.tensor(self.n_epochs_done),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Takes a copy of what ``state`` gave in a training with the same arguments; the next epochs are the same."""
+        self.n_epochs = int(state["n_epochs"])
         self.n_epochs_done = int(state["n_epochs_done"])
         self.n_steps.fill_(self.n_epochs_done * len(self.batch_sizes))
         self.network.load_state_dict(_below("network.", state))
         self.moments.copy_(state["moments"])
         self.averaging.restore(_below("averaging.", state))
         self.schedule.restore(state["schedule"].tolist())
+
+    def shorten(self, n_epochs: int) -> None:
+        """Ends at an earlier epoch: what follows the horizon, as the learning rate does, goes on from its new share."""
+        if not self.n_epochs_done <= n_epochs <= self.n_epochs:
+            raise ValueError(
+                "a horizon does not end before what was done, and is not made longer, "
+                f"got {n_epochs=}, {self.n_epochs_done=}, {self.n_epochs=}"
+            )
+        self.n_epochs = n_epochs
 
     def predictors(self) -> list[nn.Module]:
         """The networks that predict now, by the mean of their predictions."""

@@ -21,25 +21,25 @@ from raytabdl.runtime.recorder import Recorder
 from raytabdl.space import Choices
 
 
-def history_of(statuses: dict[str, Status], seconds: float = 2.0) -> History:
+def history_of(statuses: dict[str, Status], seconds: float = 2.0, model: str = "lightgbm") -> History:
     history = History()
     for name, status in statuses.items():
         origin = "quick" if name.startswith("quick") else "portfolio"
-        history.append(Trial(name, {"model": "mlp"}, origin, 0, 0, fold_of(name)))
+        history.append(Trial(name, {"model": model}, origin, 0, 0, fold_of(name)))
         if fold_of(name) == 0:
             history.append(Result(name, 9, 1.0, 1.0, {}, Seconds(seconds), 1.0, f"{name}@9"))
         history.append(Change(name, status, 1.0))
     return history
 
 
-def folds_of(history: History, weights: dict[str, float], *, elapsed: float = 60.0, n_portfolio: int = 9) -> Folds:
-    clock = Clock.start(100.0, spent_s=elapsed)
-    return Folds(history, 3, n_portfolio, 2, clock, 50.0, 100.0, 0, 27, lambda: Ensemble(weights, 1.0))
+def folds_of(history: History, weights: dict[str, float], *, elapsed: float = 60.0, is_tried: bool = True) -> Folds:
+    clock, networks = Clock.start(100.0, spent_s=elapsed), frozenset({"mlp"})
+    return Folds(history, 3, 2, clock, 50.0, 100.0, 0, 27, networks, lambda: is_tried, lambda: Ensemble(weights, 1.0))
 
 
 def test_nothing_is_due_while_the_search_is_young_or_over_or_has_no_ensemble() -> None:
     history = history_of({"0000": Status.COMPLETED})
-    assert folds_of(history, {"0000@9": 1.0}, elapsed=49).next() is None
+    assert folds_of(history, {"0000@9": 1.0}, elapsed=49, is_tried=False).next() is None
     assert folds_of(history, {"0000@9": 1.0}, elapsed=100).next() is None
     young = folds_of(history, {"0000@9": 1.0})
     assert replace(young, ensemble=lambda: None).next() is None
@@ -93,21 +93,47 @@ def test_after_the_ensemble_come_the_best_of_a_family_and_nothing_that_is_far_be
     assert begun == [f"{trial}.{fold}" for trial in ("0000", "0002", "0003", "0001") for fold in (1, 2)]
 
 
-def test_until_the_portfolio_was_tried_no_bag_is_begun_that_cannot_be_completed() -> None:
-    history = history_of({"0000": Status.COMPLETED}, seconds=20.0)  # two more folds by two workers take 23 s
+def test_a_fold_is_trained_to_where_the_first_one_was_best() -> None:
+    history = History()
+    history.append(Trial("0000", {"model": "lightgbm"}, "portfolio", 0, 0))
+    for budget, rung_loss in ((1, 0.5), (3, 0.4), (9, 0.4), (27, 0.4)):
+        history.append(Result("0000", budget, rung_loss, 1.0, {}, Seconds(budget * 1.0), 1.0, f"0000@{budget}"))
+    history.append(Change("0000", Status.COMPLETED, 1.0))
+    # Two more folds take 1 + 3 s each: what was trained after budget 3 changed nothing.
+    due = folds_of(history, {"0000@3": 1.0}, elapsed=95).next()
+    assert due is not None
+    assert (due.trial_id, due.train_to) == ("0000.1", 3)
+    assert folds_of(history, {"0000@3": 1.0}, elapsed=95.5).next() is None
+
+
+def test_a_network_is_begun_where_a_shorter_one_ends_in_time() -> None:
     weights = {"0000@9": 1.0}
-    assert folds_of(history, weights, elapsed=76).next() is not None
-    assert folds_of(history, weights, elapsed=78).next() is None
-    assert folds_of(history_of({"0000": Status.COMPLETED, "0000.1": Status.RUNNING}, 11.0), weights, elapsed=78).next()
+    for model, is_begun in (("mlp", True), ("lightgbm", False)):
+        history = history_of({"0000": Status.COMPLETED}, seconds=20.0, model=model)
+        assert (folds_of(history, weights, elapsed=86).next() is not None) == is_begun  # 0.6 * 20 s and the margin
+        assert folds_of(history, weights, elapsed=87).next() is None
+
+
+def test_until_the_portfolio_was_tried_only_whole_bags_of_the_ensemble_are_begun_and_as_late_as_they_can_be() -> None:
+    history = history_of({"0000": Status.COMPLETED, "0001": Status.COMPLETED}, seconds=20.0)
+    weights = {"0000@9": 1.0}  # two more folds by two workers take 20 s, with the margin 23 s
+    assert folds_of(history, weights, elapsed=73.5, is_tried=False).next() is None
+    assert folds_of(history, weights, elapsed=75, is_tried=False).next() is not None
+    assert folds_of(history, weights, elapsed=78, is_tried=False).next() is None
+    half = history_of({"0000": Status.COMPLETED, "0000.1": Status.RUNNING}, 11.0)
+    assert folds_of(half, weights, elapsed=87, is_tried=False).next()
+    whole = history_of({name: Status.COMPLETED for name in ("0000", "0000.1", "0000.2", "0001")}, 1.0)
+    assert folds_of(whole, weights, elapsed=95, is_tried=False).next() is None
+    assert folds_of(whole, weights, elapsed=95, is_tried=True).next()
 
 
 def test_the_folds_begin_early_where_the_portfolio_is_through() -> None:
     weights = {"0000@9": 1.0}
     through = history_of({"0000": Status.COMPLETED, "0001": Status.PAUSED})
-    assert folds_of(through, weights, elapsed=10, n_portfolio=2).next() is not None
-    assert folds_of(through, weights, elapsed=10, n_portfolio=3).next() is None
+    assert folds_of(through, weights, elapsed=10).next() is not None
+    assert folds_of(through, weights, elapsed=10, is_tried=False).next() is None
     busy = history_of({"0000": Status.COMPLETED, "0001": Status.RUNNING})
-    assert folds_of(busy, weights, elapsed=10, n_portfolio=2).next() is None
+    assert folds_of(busy, weights, elapsed=10).next() is None
 
 
 @pytest.fixture(scope="module", params=["multiclass", "regression"])

@@ -1,12 +1,14 @@
-from raytabdl.search.bags import Bag, next_fold
+import pytest
+
+from raytabdl.search.bags import Bag, next_fold, seconds_to_complete
 
 
-def bag(trial_id, worth, *folds, seconds=1.0):
-    return Bag(trial_id, worth, seconds, frozenset({0, *folds}))
+def bag(trial_id, worth, *folds, seconds=1.0, least_seconds=None):
+    return Bag(trial_id, worth, seconds, seconds if least_seconds is None else least_seconds, frozenset({0, *folds}))
 
 
-def next_of(bags, n_folds, remaining_s, n_workers=2, *, whole_only=False):
-    return next_fold(bags, n_folds, remaining_s, n_workers, whole_only=whole_only)
+def next_of(bags, n_folds, remaining_s, n_workers=2, *, is_early=False):
+    return next_fold(bags, n_folds, remaining_s, n_workers, is_early=is_early)
 
 
 def test_what_is_worth_most_a_second_is_completed_first():
@@ -33,9 +35,27 @@ def test_nothing_is_left_once_all_folds_were_begun():
     assert next_of([], 3, 100) is None
 
 
-def test_a_bag_that_cannot_be_completed_is_not_begun_where_only_whole_ones_are_wanted():
-    bags = [bag("a", 1.0, seconds=10.0)]
+def test_what_can_be_shortened_is_begun_as_long_as_its_shortest_form_ends_in_time():
+    bags = [bag("network", 1.0, seconds=10.0, least_seconds=6.0)]
+    assert next_of(bags, 5, 7) == ("network", 1)
+    assert next_of(bags, 5, 6) is None
+
+
+def test_while_it_is_early_a_bag_that_cannot_be_completed_is_not_begun():
+    bags = [bag("a", 1.0, seconds=10.0, least_seconds=6.0)]
     assert next_of(bags, 5, 20) == ("a", 1)
-    assert next_of(bags, 5, 20, whole_only=True) is None  # 4 folds by 2 workers take 20 s and the margin
-    assert next_of(bags, 5, 24, whole_only=True) == ("a", 1)
-    assert next_of([bag("a", 1.0, 1, 2, 3, seconds=10.0)], 5, 12, whole_only=True) == ("a", 4)
+    assert next_of(bags, 5, 20, is_early=True) is None  # 4 folds by 2 workers take 20 s and the margin
+    assert next_of(bags, 5, 24, is_early=True) == ("a", 1)
+    assert next_of([bag("a", 1.0, 1, 2, 3, seconds=10.0)], 5, 12, is_early=True) == ("a", 4)
+
+
+def test_what_is_worth_nothing_has_to_wait_while_it_is_early():
+    bags = [bag("member", 0.1, 1), bag("other", -1.0)]
+    assert next_of(bags[1:], 2, 100, is_early=True) is None
+    assert next_of(bags, 2, 100, is_early=True) is None
+    assert next_of(bags, 2, 100) == ("other", 1)
+
+
+def test_the_time_to_complete_counts_the_missing_folds_of_what_is_worth_something():
+    bags = [bag("a", 0.5, 1, seconds=3.0), bag("b", 0.1, seconds=1.0), bag("c", -1.0, seconds=50.0)]
+    assert seconds_to_complete(bags, 5, 2) == pytest.approx(2 * 3.0 + 2 * 1.0)

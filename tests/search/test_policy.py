@@ -51,7 +51,16 @@ def test_the_portfolio_is_trained_to_the_end_where_there_is_time_for_networks_an
     many_classes = plan(n_rows=1_000, n_columns=600, n_classes=26, seconds=300, n_workers=2)
     assert small.budgets.rungs[small.portfolio_rung] == 27
     assert many_classes.budgets.rungs[many_classes.portfolio_rung] == 9
-    assert small.most_trial_seconds == 150
+    assert (small.full_trial_seconds, small.most_trial_seconds) == (100, 150)
+
+
+def test_networks_come_first_where_boosters_take_longer_and_last_where_they_do_themselves() -> None:
+    wide = plan(n_rows=1_200, n_columns=600, n_classes=26, seconds=48, n_workers=2)
+    assert (wide.networks_first, wide.classic_first) == (True, False)
+    small = plan(n_rows=1_200, n_columns=20, n_classes=2, seconds=48, n_workers=2)
+    assert (small.networks_first, small.classic_first) == (False, False)
+    long = plan(n_rows=70_000, n_columns=30, n_classes=8, seconds=48, n_workers=2)
+    assert (long.networks_first, long.classic_first) == (False, True)
 
 
 def test_a_large_table_in_little_time_trains_on_a_part_and_skips_the_low_rungs() -> None:

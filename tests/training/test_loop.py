@@ -87,6 +87,28 @@ def test_pause_and_resume_is_bit_for_bit_no_pause(make, optimizer, rows_per_epoc
     assert all(torch.equal(state[name], expected[name]) for name in expected)
 
 
+def test_a_shortened_training_ends_earlier_at_the_end_of_its_schedule():
+    def rates(n_epochs, shortened_to=None):
+        course = training(new_network(NETWORKS[0]), schedule=CosineCycles(n_rungs=1), n_epochs=n_epochs)
+        begun = [next(course.epochs()).learning_rate for _ in range(2)]
+        if shortened_to is not None:
+            course.shorten(shortened_to)
+        return begun + [epoch.learning_rate for epoch in course.epochs()]
+
+    shortened = rates(20, 5)
+    assert len(shortened) == 5
+    assert shortened[:2] == rates(20)[:2]
+    assert shortened[2:] == rates(5)[2:]
+
+
+@pytest.mark.parametrize("n_epochs", [1, 4])
+def test_a_horizon_is_not_made_longer_and_does_not_end_before_what_was_done(n_epochs):
+    course = training(new_network(NETWORKS[0]), n_epochs=3)
+    list(itertools.islice(course.epochs(), 2))
+    with pytest.raises(ValueError, match="n_epochs"):
+        course.shorten(n_epochs)
+
+
 def test_a_state_does_not_change_while_training_goes_on():
     paused = training(new_network(NETWORKS[0]))
     next(paused.epochs())
