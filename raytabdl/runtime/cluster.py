@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import socket
 import stat
 import threading
 from dataclasses import dataclass
@@ -13,10 +14,8 @@ from typing import Any
 
 from raytabdl.exceptions import ClusterError
 
-# Read by Ray when it is imported or initialised. Token authentication is on by default only where ray.init()
-# starts the cluster itself, and an explicit address then fails without it.
+# Read by Ray when it is imported or initialised.
 _ENVIRONMENT = {
-    "RAY_AUTH_MODE": "token",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -24,6 +23,9 @@ _ENVIRONMENT = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "60",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+HEAD_SECONDS = 1.0
+"""How long the head of a cluster that was started on this machine may take to accept a connection."""
 
 
 @dataclass(frozen=True)
@@ -104,37 +106,40 @@ def prepare_environment() -> None:
     """Sets what Ray reads from the environment, where the user has not."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    # Ray turns token authentication on by itself where it starts a cluster. Where it joins one by its address it does
+    # not, and a cluster with a token then refuses it; one without can be joined only while there is none here either.
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH") or _token_file().exists():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
 def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
-    """Uses the Ray that runs in this process, joins the one that RAY_ADDRESS names, or starts a local one.
+    """Uses the Ray that runs in this process, joins one, or starts a local one.
 
-    ``n_cpus`` bounds a local one. Raises ClusterError where the named cluster cannot be reached.
+    Joined is the cluster that RAY_ADDRESS names, or without it the one that the user's ``ray start`` made of this
+    machine, where it runs; RAY_ADDRESS=local joins none. ``n_cpus`` bounds a local one. Raises ClusterError where the
+    cluster cannot be reached.
     """
     prepare_environment()
     import ray
 
     is_own = False
     if not ray.is_initialized():
-        address = os.environ.get("RAY_ADDRESS")
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        if address:
-            options["address"] = address
-        else:
-            # Without "local" Ray would join any cluster that it finds on this machine.
-            options |= {"address": "local", "num_cpus": n_cpus, "include_dashboard": dashboard}
+        address = os.environ.get("RAY_ADDRESS") or running_here() or "local"
+        options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+        if address == "local":
+            options |= {"num_cpus": n_cpus, "include_dashboard": dashboard}
             is_own = True
         try:
             ray.init(**options)
         except ray.exceptions.AuthenticationError as error:
             raise ClusterError(
-                f"the Ray cluster at {address or 'this machine'} refuses the token: set RAY_AUTH_TOKEN, or put the "
+                f"the Ray cluster at {address} refuses the token: set RAY_AUTH_TOKEN, or put the "
                 f"cluster's token into ~/.ray/auth_token ({error})"
             ) from error
         except ConnectionError as error:
             raise ClusterError(
-                f"no Ray cluster at {address!r}: start one with `ray start --head`, or unset RAY_ADDRESS; if one runs, "
-                f"set RAY_AUTH_MODE=token before ray is imported ({error})"
+                f"no Ray cluster at {address!r}: start one with `ray start --head`, or set RAY_ADDRESS=local; if one "
+                f"runs, set RAY_AUTH_MODE=token before ray is imported ({error})"
             ) from error
         _close_token_file()
     resources = ray.cluster_resources()
@@ -149,8 +154,38 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
     )
 
 
+def running_here() -> str | None:
+    """The address of the cluster that the user's ``ray start`` made of this machine, where it still runs.
+
+    ``ray.init()`` goes by the file that ``ray start`` leaves, also after a crash, and by whoever has left it; then it
+    fails. So the file counts only where it is the user's own, a raylet here belongs to that cluster, and its head
+    answers.
+    """
+    from ray._common.utils import get_ray_address_file
+    from ray._private.services import find_gcs_addresses
+
+    file = Path(get_ray_address_file(None))
+    if not file.exists() or file.stat().st_uid != os.getuid():
+        return None
+    address = file.read_text(encoding="utf-8").strip()
+    return address if address in find_gcs_addresses() and _answers(address) else None
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS):
+            return True
+    except OSError:
+        return False
+
+
+def _token_file() -> Path:
+    return Path.home() / ".ray" / "auth_token"
+
+
 def _close_token_file() -> None:
     """Ray writes its token readable by everybody."""
-    token = Path.home() / ".ray" / "auth_token"
+    token = _token_file()
     if token.exists() and stat.S_IMODE(token.stat().st_mode) & 0o077:
         token.chmod(0o600)

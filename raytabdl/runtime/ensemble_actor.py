@@ -40,8 +40,8 @@ class EnsembleActor:
         self._is_awaited = asyncio.Event()  # ends the pause between two selections
 
     def __repr__(self) -> str:
-        loss = f"{self._ensemble.loss:.5f}" if self._ensemble else "none"
-        return f"EnsembleActor({len(self._builder.losses)} members, {self._metric.name} loss {loss})"
+        """What Ray's dashboard shows; it asks once, when the actor has just been made."""
+        return f"EnsembleActor(run {self._folder.path.name})"
 
     async def add(self, member: str) -> None:
         """Takes a member whose predictions lie in the run folder; adding it twice changes nothing."""

@@ -92,6 +92,10 @@ class PipelineTrainable(tune.Trainable):
         torch.set_num_threads(assignment.n_threads)
         self.reset_config(config)
 
+    def __repr__(self) -> str:
+        """What Ray's dashboard shows; it asks once, and the actor is handed many trials."""
+        return f"PipelineTrainable(run {self.assignment.folder.path.name})"
+
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._trial_id: str = new_config["trial"]
         self._config: Config = new_config["config"]

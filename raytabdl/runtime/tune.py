@@ -25,13 +25,14 @@ from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
+from raytabdl.runtime.metrics import RunMetrics
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.resume import Standing
 from raytabdl.runtime.scheduler import AsynchronousHyperBandForBOHB
 from raytabdl.runtime.searcher import PortfolioBOHB
 from raytabdl.runtime.trainable import Assignment, PipelineTrainable
 from raytabdl.search.samplers import Sampler
-from raytabdl.space import Choices
+from raytabdl.space import ROOT, Choices
 from raytabdl.task import Task
 
 GRACE_SECONDS = 1.5
@@ -128,6 +129,8 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
         {"cpu": 1, "gpu": search.gpus_per_trial},
     )
+    trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
+    metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
@@ -137,13 +140,14 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
             # Without these two most workers are idle: each trial would start a process of its own.
             reuse_actors=True,
             max_concurrent_trials=search.n_workers,
+            trial_name_creator=lambda trial: f"{trial.config['trial']}-{trial.config['config'][ROOT]}",
             trial_dirname_creator=lambda trial: f"{trial.config['trial']}-{trial.trial_id}",
         ),
         run_config=tune.RunConfig(
             name="search",
             storage_path=str(search.folder.tune),
             stop=_TimeIsUp(search, scheduler, is_interrupted),
-            callbacks=[_Watch(search.history, scheduler, actor, watch)],
+            callbacks=[_Watch(search.history, scheduler, actor, metrics, watch)],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
             verbose=0,
@@ -156,6 +160,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         search.folder.write_phase("training over", ended, ended)
         if not is_interrupted():
             actor.settle()
+        metrics.write(0, actor.incumbent())
     finally:
         actor.kill()
 
@@ -193,18 +198,20 @@ class _TimeIsUp(_NotKept, Stopper):
 
 
 class _Watch(_NotKept, Callback):
-    """Tells the progress display how the search stands, at most twice a second."""
+    """Tells the progress display and the metrics how the search stands, at most twice a second."""
 
     def __init__(
         self,
         history: History,
         scheduler: AsynchronousHyperBandForBOHB,
         actor: _LateActor,
+        metrics: RunMetrics,
         watch: Callable[[Snapshot], None],
     ) -> None:
         self._history = history
         self._scheduler = scheduler
         self._actor = actor
+        self._metrics = metrics
         self._watch = watch
         self._next = 0.0
 
@@ -215,7 +222,9 @@ class _Watch(_NotKept, Callback):
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 0.5
-        self._watch(Snapshot(self._history, len(self._scheduler.running()), self._actor.loss()))
+        n_running, ensemble = len(self._scheduler.running()), self._actor.incumbent()
+        self._metrics.write(n_running, ensemble)
+        self._watch(Snapshot(self._history, n_running, ensemble.loss if ensemble else None))
 
 
 class _LateActor:
@@ -230,7 +239,7 @@ class _LateActor:
         self._search = search
         self._handle: Any = None
         self._answers: list[Any] = []
-        self._loss: float | None = None
+        self._ensemble: Ensemble | None = None
         self._holdout: Ensemble | None = None
 
     def start(self) -> None:
@@ -239,13 +248,13 @@ class _LateActor:
             began_at = time.time() - search.clock.elapsed()
             self._handle = start_ensemble_actor(self.name, search.folder, search.metric, search.ensemble_size, began_at)
 
-    def loss(self) -> float | None:
-        """The last known loss of the ensemble; never waits."""
+    def incumbent(self) -> Ensemble | None:
+        """The last known ensemble; never waits."""
         self._ask()
-        return self._loss
+        return self._ensemble
 
     def holdout(self) -> Ensemble | None:
-        """The ensemble that fold 0 alone would select, as it was when the loss was last asked for."""
+        """The ensemble that fold 0 alone would select, as it was when the incumbent was last asked for."""
         return self._holdout
 
     def _ask(self) -> None:
@@ -256,15 +265,15 @@ class _LateActor:
             self._answers = [self._handle.incumbent.remote(), self._handle.holdout.remote()]
         elif len(ray.wait(self._answers, num_returns=2, timeout=0)[0]) == 2:
             with contextlib.suppress(ray.exceptions.RayError):  # it is being restarted
-                ensemble, self._holdout = ray.get(self._answers)
-                self._loss = ensemble.loss if ensemble else None
+                self._ensemble, self._holdout = ray.get(self._answers)
             self._answers = []
 
     def settle(self) -> None:
         """Waits until it has taken in the last predictions, so that its trajectory is whole."""
         if self._handle is not None:
             with contextlib.suppress(ray.exceptions.RayError):
-                ray.get(self._handle.settle.remote(), timeout=1.0)
+                self._ensemble = ray.get(self._handle.settle.remote(), timeout=1.0)
+                self._answers = []  # those are older
 
     def kill(self) -> None:
         if self._handle is not None:

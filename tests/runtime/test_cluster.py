@@ -1,0 +1,159 @@
+"""Which Ray a fit uses, without starting one; test_submit.py has the real ones."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from raytabdl.exceptions import ClusterError
+from raytabdl.runtime import cluster
+from raytabdl.runtime.cluster import connect, prepare_environment, running_here
+
+
+@pytest.fixture
+def head() -> Iterator[str]:
+    """The address of a port that accepts connections, as a head does."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, set[str]], None]:
+    """Leaves what `ray start` leaves: a file with the address of the head, and raylets with addresses of heads."""
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+
+    def leave(recorded: str, raylets: set[str]) -> None:
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text(recorded)
+        monkeypatch.setattr("ray._private.services.find_gcs_addresses", lambda: frozenset(raylets))
+
+    return leave
+
+
+@pytest.fixture
+def asked_for(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
+    """What Ray is asked for by ``connect``."""
+
+    class Asked(Exception):
+        pass
+
+    def init(**options: Any) -> None:
+        raise Asked(options)
+
+    def ask(address: str | None, here: str | None) -> dict[str, Any]:
+        monkeypatch.setattr("ray.is_initialized", lambda: False)
+        monkeypatch.setattr("ray.init", init)
+        monkeypatch.setattr(cluster, "running_here", lambda: here)
+        if address is None:
+            monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        else:
+            monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(Asked) as asked:
+            connect(3)
+        options: dict[str, Any] = asked.value.args[0]
+        return options
+
+    return ask
+
+
+def test_a_running_cluster_of_this_machine_is_found(head: str, started: Callable[..., None]) -> None:
+    started(head, {head, "127.0.0.1:1"})
+    assert running_here() == head
+
+
+def test_there_is_none_where_ray_was_never_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert running_here() is None
+
+
+def test_what_a_crashed_cluster_left_is_passed_over(head: str, started: Callable[..., None]) -> None:
+    """Its port may have gone to another program, and another Ray may run here."""
+    started(head, {"127.0.0.1:1"})
+    assert running_here() is None
+
+
+def test_a_raylet_that_has_lost_its_head_is_passed_over(started: Callable[..., None]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        gone = f"127.0.0.1:{server.getsockname()[1]}"
+    started(gone, {gone})
+    assert running_here() is None
+
+
+def test_the_cluster_of_another_user_is_passed_over(
+    head: str, started: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(head, {head})
+    me = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: me + 1)
+    assert running_here() is None
+
+
+@pytest.mark.parametrize(
+    ("address", "here", "joined"),
+    [
+        ("10.0.0.1:6379", None, "10.0.0.1:6379"),
+        ("10.0.0.1:6379", "127.0.0.1:6379", "10.0.0.1:6379"),
+        (None, "127.0.0.1:6379", "127.0.0.1:6379"),
+        ("", "127.0.0.1:6379", "127.0.0.1:6379"),
+    ],
+)
+def test_a_cluster_that_is_named_or_runs_here_is_joined_as_it_is(
+    asked_for: Callable[..., dict[str, Any]], address: str | None, here: str | None, joined: str
+) -> None:
+    options = asked_for(address, here)
+    assert options["address"] == joined
+    assert "num_cpus" not in options
+
+
+@pytest.mark.parametrize(("address", "here"), [(None, None), ("local", "127.0.0.1:6379")])
+def test_else_one_is_started_with_the_cpus_asked_for(
+    asked_for: Callable[..., dict[str, Any]], address: str | None, here: str | None
+) -> None:
+    options = asked_for(address, here)
+    assert options["address"] == "local"
+    assert options["num_cpus"] == 3
+
+
+def test_a_cluster_that_cannot_be_reached_is_named_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    def init(**options: Any) -> None:
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    with pytest.raises(ClusterError, match=r"10\.0\.0\.1:6379.*`ray start --head`.*RAY_ADDRESS=local.*nobody there"):
+        connect()
+
+
+@pytest.mark.parametrize("has_token", [True, False])
+def test_token_authentication_is_asked_for_where_there_is_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_token: bool
+) -> None:
+    """Without one Ray makes it for a cluster of its own, and a cluster that has none can be joined."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")  # so that it is put back
+        monkeypatch.delenv(name)
+    if has_token:
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("secret")
+    prepare_environment()
+    assert os.environ.get("RAY_AUTH_MODE") == ("token" if has_token else None)
+
+
+@pytest.mark.parametrize("is_said", ["RAY_AUTH_MODE", "RAY_AUTH_TOKEN"])
+def test_what_the_user_says_of_authentication_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_said: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv(is_said, "disabled" if is_said == "RAY_AUTH_MODE" else "secret")
+    prepare_environment()
+    assert os.environ["RAY_AUTH_MODE"] == ("disabled" if is_said == "RAY_AUTH_MODE" else "token")
