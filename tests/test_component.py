@@ -22,6 +22,11 @@ def test_a_network_of_the_usual_cost_trains_the_epochs_of_the_horizon(epochs):
     assert Horizon(27, epochs, 1000).epochs_of(network(1.0, most=50)) == min(epochs, 50)
 
 
+@given(st.integers(1, 8), st.floats(1.01, 30))
+def test_a_slow_network_trains_all_epochs_of_a_horizon_without_rungs(epochs, cost):
+    assert Horizon(epochs, epochs, 1000).epochs_of(network(cost)) == epochs
+
+
 @given(st.sampled_from(EPOCHS), st.floats(1.01, 30))
 def test_a_slow_network_trains_fewer_epochs_and_its_rungs_fall_on_whole_ones(epochs, cost):
     n_epochs = Horizon(27, epochs, 1000).epochs_of(network(cost, most=270))
