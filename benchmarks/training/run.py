@@ -1,7 +1,12 @@
 """How fast networks are trained on one thread, as ratios against baselines in the same run.
 
 ``python -m benchmarks.training.run`` takes some minutes and writes ``benchmarks/results/training.md``; with names of
-parts it runs these and keeps what is known of the others.
+parts it runs these and keeps what is known of the others. Some need more than the package:
+
+- ``realmlp`` needs the environment of pytabkit (``python -m benchmarks.compare.peers pytabkit``) and some 25 minutes,
+  and goes on where it was broken off;
+- ``preprocessing`` reads tables from the folder named by RAYTABDL_DATA;
+- ``memory`` fits with Ray, twice for 40 seconds; ``hardware`` compiles, which needs a C++ compiler and some minutes.
 """
 
 from __future__ import annotations
@@ -17,7 +22,7 @@ import torch
 
 from benchmarks.training.timing import Row
 
-PARTS = ("loop", "batched", "tabm")
+PARTS = ("loop", "batched", "tabm", "realmlp", "preprocessing", "memory", "hardware")
 RESULTS = Path(__file__).parent.parent / "results"
 
 
@@ -44,10 +49,14 @@ def _table(rows: list[Row]) -> str:
         "| --- | --- | ---: | ---: |",
     ]
     lines += [
-        f"| {row.what} | {row.baseline} | {row.ratio:.2f} ({row.least:.2f}, {row.most:.2f}) | {row.target:g} |"
+        f"| {row.what} | {row.baseline} | {row.ratio:.2f} ({row.least:.2f}, {row.most:.2f}) | {_target(row)} |"
         for row in rows
     ]
     return "\n".join(lines) + "\n"
+
+
+def _target(row: Row) -> str:
+    return "" if row.target is None else f"{row.target:.3g}"
 
 
 if __name__ == "__main__":

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the results: ``ratio`` is the median over pairs, and ``target`` what it shall reach at least."""
+    """One line of the results: ``ratio`` is the median over pairs, and ``target`` what it shall reach at least.
+
+    Without a target it is reported only.
+    """
 
     what: str
     baseline: str
     ratio: float
     least: float
     most: float
-    target: float
+    target: float | None
 
 
 def compare(
@@ -25,7 +28,7 @@ def compare(
     baseline: str,
     ours: Callable[[], object],
     theirs: Callable[[], object],
-    target: float,
+    target: float | None,
     *,
     repeats: int = 7,
 ) -> Row:
