@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,59 +19,67 @@ class Density:
 
     ``data`` has shape (n, d): values in [0, 1], codes from 0 for a hyperparameter with ``n_levels``
     (0 says continuous), NaN where the hyperparameter is inactive. A point says nothing about what is inactive
-    in it: there its kernel is the uniform density. ``prior_weight`` adds a uniform density that counts as
-    that many points. Without inactive values and prior this is statsmodels' KDEMultivariate.
+    in it: there its kernel is the uniform density. Without inactive values this is statsmodels' KDEMultivariate.
     """
 
     data: Floats
     bandwidths: Floats
     n_levels: Levels
-    prior_weight: float = 0.0
 
-    def pdf(self, x: Floats) -> Floats:
-        """The density at each row of ``x``, which has shape (m, d)."""
-        is_level = self.n_levels > 0
-        kernels = self._gaussian(x[:, ~is_level], ~is_level) * self._aitchison_aitken(x[:, is_level], is_level)
-        uniform = np.where(np.isnan(x[:, is_level]), 1.0, 1.0 / self.n_levels[is_level]).prod(axis=1)
-        total: Floats = kernels.sum(axis=1) + self.prior_weight * uniform
-        return total / (len(self.data) + self.prior_weight)
+    def log_pdf(self, x: Floats) -> Floats:
+        """The logarithm of the density at each row of ``x``, which has shape (m, d)."""
+        logs = self._features(x) @ self._kernels  # (m, n)
+        top = logs.max(axis=1)
+        log_pdf: Floats = top + np.log(np.exp(logs - top[:, None]).mean(axis=1))
+        return log_pdf
 
-    def sample(self, prior: Floats, bandwidth_factor: float, rng: np.random.Generator) -> Floats:
-        """Draws from the kernels, those of continuous hyperparameters widened, as many as ``prior`` has rows.
+    def sample(self, prior: Floats, rng: np.random.Generator) -> Floats:
+        """Draws from the kernels, as many as ``prior`` has rows.
 
-        ``prior`` (m, d) holds draws from the uniform density for what no point speaks about.
+        ``prior`` (m, d) holds draws from the uniform density for what a point says nothing about.
         """
-        n = len(self.data)
-        rows = rng.integers(n, size=len(prior))
-        from_prior = rng.random(len(prior)) * (n + self.prior_weight) >= n
-        centres = np.where(from_prior[:, None], np.nan, self.data[rows])
+        centres = self.data[rng.integers(len(self.data), size=len(prior))]
         known = ~np.isnan(centres)
         is_level = self.n_levels > 0
 
         moved = known & is_level & (rng.random(centres.shape) < self.bandwidths)
         drawn = np.where(known & ~moved, centres, prior)
         kept = known & ~is_level
-        scales = np.broadcast_to(self.bandwidths * bandwidth_factor, centres.shape)
-        drawn[kept] = _truncated_normal(centres[kept], scales[kept], rng)
+        drawn[kept] = _truncated_normal(centres[kept], np.broadcast_to(self.bandwidths, centres.shape)[kept], rng)
         return drawn
 
-    def _gaussian(self, x: Floats, columns: NDArray[np.bool_]) -> Floats:
-        widths = self.bandwidths[columns]
-        z = (x[:, None, :] - self.data[None, :, columns]) / widths  # (m, n, d_continuous)
-        logs = -0.5 * z * z - np.log(widths * math.sqrt(2 * math.pi))
-        kernels: Floats = np.exp(np.where(np.isnan(z), 0.0, logs).sum(axis=2))
+    @cached_property
+    def _kernels(self) -> Floats:
+        """The points as weights of the features: the logarithm of a product kernel is bilinear in both."""
+        is_level = self.n_levels > 0
+        there = ~np.isnan(self.data)
+        z = np.where(there, self.data, 0.0)[:, ~is_level] / self.bandwidths[~is_level]
+        norm = np.log(self.bandwidths[~is_level] * math.sqrt(2 * math.pi))
+        active = there[:, ~is_level]
+        numbers = [-0.5 * active, z, -0.5 * z * z - active * norm]
+        widths, n_levels = self.bandwidths[is_level], self.n_levels[is_level]
+        away = np.log(widths / (n_levels - 1))
+        gain = np.log1p(-widths) - away
+        codes, active = self.data[:, is_level], there[:, is_level]
+        inactive = np.where(active, away, -np.log(n_levels))
+        same = [np.where(codes == level, gain, 0.0) for level in range(self._most_levels)]
+        kernels: Floats = np.hstack([*numbers, inactive, *same]).T
         return kernels
 
-    def _aitchison_aitken(self, x: Floats, columns: NDArray[np.bool_]) -> Floats:
-        widths, levels = self.bandwidths[columns], self.n_levels[columns]
-        here, there = x[:, None, :], self.data[None, :, columns]
-        kernels = np.where(here == there, 1.0 - widths, widths / (levels - 1))
-        kernels = np.where(np.isnan(there), 1.0 / levels, kernels)
-        product: Floats = np.where(np.isnan(here), 1.0, kernels).prod(axis=2)
-        return product
+    def _features(self, x: Floats) -> Floats:
+        is_level = self.n_levels > 0
+        here = ~np.isnan(x)
+        z = np.where(here, x, 0.0)[:, ~is_level] / self.bandwidths[~is_level]
+        codes = x[:, is_level]
+        same = [codes == level for level in range(self._most_levels)]
+        return np.hstack([z * z, z, here[:, ~is_level], here[:, is_level], *same]).astype(np.float64)
+
+    @property
+    def _most_levels(self) -> int:
+        return int(self.n_levels.max(initial=0))
 
 
-def fit(data: Floats, n_levels: Levels, *, min_bandwidth: float = 1e-3, prior_weight: float = 0.0) -> Density:
+def fit(data: Floats, n_levels: Levels, *, min_bandwidth: float = 1e-3) -> Density:
     """The density of the given points with bandwidths by the rule of thumb.
 
     Above the uniform distribution over its levels, the bandwidth of a categorical hyperparameter is cut (statsmodels
@@ -79,7 +88,7 @@ def fit(data: Floats, n_levels: Levels, *, min_bandwidth: float = 1e-3, prior_we
     bandwidths = np.maximum(normal_reference(data), min_bandwidth)
     is_level = n_levels > 0
     bandwidths[is_level] = np.minimum(bandwidths[is_level], 1.0 - 1.0 / n_levels[is_level])
-    return Density(data, bandwidths, n_levels, prior_weight)
+    return Density(data, bandwidths, n_levels)
 
 
 def normal_reference(data: Floats) -> Floats:

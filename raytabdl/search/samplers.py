@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,9 @@ from raytabdl.search import kde
 from raytabdl.search.vectors import Family, Vectors, to_config, to_vector
 
 Key = frozenset[tuple[str, ConfigValue]]
+
+N_GOOD = 8
+"""How many make a density of the good, where there are twice as many: with fewer it is of a corner of the space."""
 
 
 class SpaceExhaustedError(RaytabdlError, LookupError):
@@ -39,7 +43,8 @@ class Sampler(ABC):
     """A source of configurations that learns from results.
 
     ``space`` has a categorical hyperparameter, ``root``, whose value says which family (network or classic
-    model) a configuration belongs to. The seed and the order of calls decide every suggestion.
+    model) a configuration belongs to. The seed, what was suggested before and the results decide every suggestion: a
+    sampler that is told of them again goes on as the first would have.
     """
 
     def __init__(self, space: ConfigurationSpace, seed: int, *, root: str = "model") -> None:
@@ -48,6 +53,7 @@ class Sampler(ABC):
             raise TypeError(f"root must name a categorical hyperparameter, got {families}")
         self.space = space
         self.root = root
+        self._seed = seed
         self._rng = np.random.default_rng(seed)
         self._families: dict[ConfigValue, Family] = {c: Family(space, root, c) for c in families.choices}
         self._family_probabilities: Vectors = families.probabilities
@@ -55,6 +61,7 @@ class Sampler(ABC):
 
     def suggest(self) -> Config:
         """A configuration that is legal in the space and new."""
+        self._rng = np.random.default_rng([self._seed, len(self._suggested)])
         for _ in range(64):  # one family may be exhausted while others are not
             for vector in self._propose():
                 config = to_config(vector, self.space)
@@ -99,11 +106,15 @@ class BOHB(Sampler):
     - A density model for each family, over what can be active in it: one model over all of a conditional space has no
       data in most of its dimensions.
     - Results of all budgets are pooled (``places``): the paper's model starts anew at each larger budget.
-    - ``n_good`` is 15 % of the trials and at least 3, in place of d + 1: with d = 15, half of 32 trials were "good".
-    - The uniform density counts as ``prior_weight`` trials in both densities: so few trials make a cautious model.
+    - How many are good follows from the largest budget that some have reached (``n_good``): 15 % of all trials would be
+      most of those that were promoted, whatever became of them there.
+    - No kernel is narrower than ``min_bandwidth``: where the good are close together the search would stay among them.
+      Candidates are drawn from the kernels as they are, which hpbandster makes three times as wide.
     - An inactive value says nothing (a uniform kernel), where the paper copies a random trial's value.
     - The family is drawn by its chance of a good result per second (``_family_weights``). Without ``per_second`` it is
       drawn by the chance alone, so that no suggestion depends on the clock.
+
+    The ablation of these is ``benchmarks/results/engine_ablation.md``.
     """
 
     def __init__(
@@ -116,9 +127,7 @@ class BOHB(Sampler):
         top_n_percent: float = 15.0,
         n_candidates: int = 64,
         random_fraction: float = 1 / 3,
-        bandwidth_factor: float = 3.0,
-        min_bandwidth: float = 1e-3,
-        prior_weight: float = 1.0,
+        min_bandwidth: float = 0.2,
         per_second: bool = True,
     ) -> None:
         if min_points_in_model < 4:  # 3 good ones and a bad one
@@ -132,28 +141,32 @@ class BOHB(Sampler):
         self.top_n_percent = top_n_percent
         self.n_candidates = n_candidates
         self.random_fraction = random_fraction
-        self.bandwidth_factor = bandwidth_factor
         self.min_bandwidth = min_bandwidth
-        self.prior_weight = prior_weight
         self.per_second = per_second
         self._losses: defaultdict[int, dict[Key, float]] = defaultdict(dict)  # by budget, then configuration
-        self._trials: dict[Key, _Trial] = {}
+        self._trials: dict[Key, Judged] = {}
+        self._ranking: list[Judged] | None = None  # of all trials, best first; None after a new result
 
     def observe(self, observation: Observation) -> None:
         super().observe(observation)
         key = _key(observation.config)
         if key not in self._trials:
             family = observation.config[self.root]
-            self._trials[key] = _Trial(family, to_vector(observation.config, self.space))
+            self._trials[key] = Judged(family, to_vector(observation.config, self.space))
         trial = self._trials[key]
         trial.seconds += observation.seconds
         trial.budget = max(trial.budget, observation.budget)
         trial.failed = trial.failed or not math.isfinite(observation.loss)
         self._losses[observation.budget][key] = observation.loss
+        self._ranking = None
 
-    def n_good(self, n_trials: int) -> int:
-        """How many of the best trials count as good."""
-        return max(3, math.ceil(self.top_n_percent / 100 * n_trials))
+    def n_good(self, trials: Sequence[Judged]) -> int:
+        """How many of the best trials of a family count as good.
+
+        Of those at the largest budget that 16 have reached 15 %, and at least 8 where there are as many bad ones.
+        """
+        n_judged = next((n for n in self._n_reached(trials) if n >= 2 * N_GOOD), len(trials))
+        return max(min(N_GOOD, len(trials) // 2), math.ceil(self.top_n_percent / 100 * n_judged))
 
     def _propose(self) -> Vectors:
         if self._rng.random() < self.random_fraction:
@@ -161,47 +174,55 @@ class BOHB(Sampler):
         ranked = self._ranked()
         choice = self._draw_family(self._family_weights(ranked))
         family = self._families[choice]
-        trials = [trial for trial in ranked if trial.family == choice]
-        n_sound = sum(not trial.failed for trial in trials)
+        good, bad = self._split([trial for trial in ranked if trial.family == choice])
         prior = family.sample(self.n_candidates, self._rng)
-        if len(trials) < self.min_points_in_model or n_sound < 3 or len(family.columns) == 0:
+        if len(good) < 3 or len(bad) < 1 or len(family.columns) == 0:
             return family.legal(prior)
-        vectors = np.array([trial.vector for trial in trials])
-        n_good = min(self.n_good(len(trials)), n_sound)  # what failed is never good, however few are better
-        return self._best_candidates(family, vectors[:n_good], vectors[n_good:], prior)
+        return self._best_candidates(family, good, bad, prior)
 
-    def _best_candidates(self, family: Family, good_ones: Vectors, bad_ones: Vectors, prior: Vectors) -> Vectors:
+    def _split(self, trials: list[Judged]) -> tuple[list[Judged], list[Judged]]:
+        """The good and the bad of a family's trials, which come best first; none where they make no model."""
+        if len(trials) < self.min_points_in_model:
+            return [], []
+        n_sound = sum(not trial.failed for trial in trials)
+        n_good = min(self.n_good(trials), n_sound)  # what failed is never good, however few are better
+        return trials[:n_good], trials[n_good:]
+
+    def _best_candidates(
+        self, family: Family, good_ones: list[Judged], bad_ones: list[Judged], prior: Vectors
+    ) -> Vectors:
         """Candidates from the density of the good, by falling ratio to that of the bad."""
         good, bad = self._fit(good_ones, family), self._fit(bad_ones, family)
         candidates = prior.copy()
-        candidates[:, family.columns] = good.sample(prior[:, family.columns], self.bandwidth_factor, self._rng)
+        candidates[:, family.columns] = good.sample(prior[:, family.columns], self._rng)
         candidates = family.legal(candidates)
         x = candidates[:, family.columns]
-        ratio = np.maximum(good.pdf(x), 1e-32) / np.maximum(bad.pdf(x), 1e-32)
-        best_first: Vectors = candidates[np.argsort(-ratio, kind="stable")]
+        best_first: Vectors = candidates[np.argsort(bad.log_pdf(x) - good.log_pdf(x), kind="stable")]
         return best_first
 
-    def _fit(self, vectors: Vectors, family: Family) -> kde.Density:
-        return kde.fit(
-            vectors[:, family.columns],
-            family.n_levels,
-            min_bandwidth=self.min_bandwidth,
-            prior_weight=self.prior_weight,
-        )
+    def _fit(self, trials: list[Judged], family: Family) -> kde.Density:
+        vectors = np.array([trial.vector for trial in trials])
+        return kde.fit(vectors[:, family.columns], family.n_levels, min_bandwidth=self.min_bandwidth)
 
-    def _ranked(self) -> list[_Trial]:
+    def _ranked(self) -> list[Judged]:
         """All trials, best first."""
-        place = places(self._losses)
-        return [self._trials[key] for key in sorted(place, key=place.__getitem__)]
+        if self._ranking is None:
+            place = places(self._losses)
+            self._ranking = [self._trials[key] for key in sorted(place, key=place.__getitem__)]
+        return self._ranking
 
-    def _family_weights(self, ranked: list[_Trial]) -> Vectors:
+    def _n_reached(self, trials: Sequence[Judged]) -> list[int]:
+        """How many have reached each budget, the largest budget first."""
+        return [sum(trial.budget >= budget for trial in trials) for budget in sorted(self._losses, reverse=True)]
+
+    def _family_weights(self, ranked: list[Judged]) -> Vectors:
         """The chance of each family that its next trial is among the best, per second at equal budget.
 
         A stand-in for the expected improvement per second. Seconds count per unit of budget: the trials of a good
         family are promoted, so they spend more. Each family starts with 4 average trials: none is judged by its first.
         """
-        top = [t for t in ranked[: self.n_good(len(ranked))] if not t.failed]
         share = self.top_n_percent / 100
+        top = [t for t in ranked[: max(3, math.ceil(share * len(ranked)))] if not t.failed]
         cost = sum(t.seconds for t in ranked) / max(sum(t.budget for t in ranked), 1) or 1.0  # of a unit of budget
         weights = []
         for choice in self._families:
@@ -213,7 +234,9 @@ class BOHB(Sampler):
 
 
 @dataclass
-class _Trial:
+class Judged:
+    """A configuration with results: its family, its vector, what it has cost and the budget it has reached."""
+
     family: ConfigValue
     vector: Vectors
     seconds: float = 0.0
