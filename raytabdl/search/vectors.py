@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,31 @@ def to_vector(config: Config, space: ConfigurationSpace) -> Vectors:
     """The vector of a configuration that is legal in the space."""
     vector: Vectors = Configuration(space, values=dict(config)).get_array()
     return vector
+
+
+def to_vectors(configs: Sequence[Config], space: ConfigurationSpace) -> Vectors:
+    """The vectors of many configurations, shape (n, len(space)), by columns: conditions are not looked at.
+
+    A name that is absent is inactive. Numbers out of range are clipped, names that the space lacks are left out.
+    Raises ValueError where a choice has no such value.
+    """
+    vectors = np.full((len(configs), len(space)), np.nan)
+    for index, name in enumerate(space.at):
+        rows = [row for row, config in enumerate(configs) if name in config]
+        hyperparameter, values = space[name], [configs[row][name] for row in rows]
+        if isinstance(hyperparameter, CategoricalHyperparameter | Constant):
+            unknown = next((value for value in values if not hyperparameter.legal_value(value)), None)
+            if unknown is not None:
+                raise ValueError(
+                    f"{name} must be a value of the space, got {unknown!r}; the space has {hyperparameter}"
+                )
+            vectors[rows, index] = [hyperparameter.to_vector(value) for value in values]
+        elif isinstance(hyperparameter, UniformFloatHyperparameter | UniformIntegerHyperparameter):
+            clipped = np.clip(np.array(values, dtype=float), hyperparameter.lower, hyperparameter.upper)
+            vectors[rows, index] = hyperparameter.to_vector(clipped)
+        else:
+            raise _unknown(hyperparameter)
+    return vectors
 
 
 def to_config(vector: Vectors, space: ConfigurationSpace) -> dict[str, ConfigValue]:
@@ -64,9 +90,9 @@ class Family:
         self._root = space.index_of[root]
         self._code = float(space[root].to_vector(choice))
         self._members = _reachable(space, root, choice)
-        varied = [name for name in self._members if _n_levels(space[name]) != 1]
+        varied = [name for name in self._members if n_levels(space[name]) != 1]
         self.columns = np.array([space.index_of[name] for name in varied], dtype=np.int64)
-        self.n_levels = np.array([_n_levels(space[name]) for name in varied], dtype=np.int64)
+        self.n_levels = np.array([n_levels(space[name]) for name in varied], dtype=np.int64)
 
     def sample(self, n: int, rng: np.random.Generator) -> Vectors:
         """Draws from the space's own distribution, shape (n, len(space)), not yet made legal."""
@@ -94,7 +120,8 @@ class Family:
         return legal
 
 
-def _n_levels(hyperparameter: Hyperparameter[Any, Any]) -> int:
+def n_levels(hyperparameter: Hyperparameter[Any, Any]) -> int:
+    """The number of categories, 1 for a constant, 0 for a number."""
     match hyperparameter:
         case CategoricalHyperparameter() | Constant():
             return int(hyperparameter.size)

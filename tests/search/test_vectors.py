@@ -16,7 +16,7 @@ from ConfigSpace import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raytabdl.search.vectors import Family, to_config, to_vector
+from raytabdl.search.vectors import Family, to_config, to_vector, to_vectors
 
 
 def make_space() -> ConfigurationSpace:
@@ -71,3 +71,20 @@ def test_hyperparameters_without_a_kernel_are_refused() -> None:
     space.add(model, OrdinalHyperparameter("size", ["small", "large"]))
     with pytest.raises(TypeError, match="a uniform number, a category or a constant"):
         Family(space, "model", "a")
+
+
+def test_many_configurations_have_the_vectors_of_each() -> None:
+    space = make_space()
+    configs = [to_config(config.get_array(), space) for config in space.sample_configuration(40)]
+    single = np.array([to_vector(config, space) for config in configs])
+    np.testing.assert_allclose(to_vectors(configs, space), single, atol=1e-6)
+
+
+def test_numbers_out_of_range_are_clipped_and_other_levels_are_refused() -> None:
+    space = make_space()
+    vectors = to_vectors([{"b.rate": 1.0, "b.n": 0, "more": 3}, {"b.rate": 1e-6}], space)
+    assert vectors[:, space.index_of["b.rate"]].tolist() == pytest.approx([1, 0])
+    assert vectors[0, space.index_of["b.n"]] == 0
+    assert np.isnan(vectors[1, space.index_of["b.n"]])
+    with pytest.raises(ValueError, match=r"b\.kind must be a value of the space, got 'z'"):
+        to_vectors([{"b.kind": "z"}], space)
