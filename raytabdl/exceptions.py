@@ -27,5 +27,9 @@ class CorruptModelError(RaytabdlError, OSError):
     """A saved model with a file that is missing, cut short or changed since it was written."""
 
 
+class CurvesError(RaytabdlError, OSError):
+    """A file of learning curves that is missing, cut short, of another version, or cannot be fetched."""
+
+
 class ClusterError(RaytabdlError, ConnectionError):
     """A Ray cluster that cannot be reached, refuses the token, or lacks what one trial needs."""
