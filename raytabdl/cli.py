@@ -18,6 +18,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raytabdl import __version__
+from raytabdl.commands.console import show_table
+from raytabdl.commands.importance import show_importance
+from raytabdl.commands.lcbench import lcbench
+from raytabdl.commands.plot import plot
 from raytabdl.exceptions import ClusterError, NoSuccessfulTrialError, RaytabdlError
 from raytabdl.tables import ENDINGS, read_table, write_table
 
@@ -29,9 +33,6 @@ LEAST_SECONDS = 0.1
 
 MAX_CLASSES = 20
 """A target with more distinct whole numbers is taken for a regression."""
-
-_FORMATS = {"weight": ".2f", "seconds": ".1f"}
-"""Of columns of a table; other numbers have five digits."""
 
 _IMPORTED = time.monotonic()
 
@@ -121,6 +122,10 @@ def commands(ctx: click.Context) -> None:
     """
     if ctx.obj is None:  # called within a program: time runs from the call
         ctx.obj = time.monotonic()
+
+
+for _command in (show_importance, lcbench, plot):
+    commands.add_command(_command)
 
 
 def main() -> None:
@@ -224,7 +229,7 @@ def show_leaderboard(run: Path, as_json: bool) -> None:
         rows = json.loads(table.to_json(orient="records", double_precision=15))
         click.echo(json.dumps({"metric": table.attrs["metric"], "trials": rows}, indent=1))
     else:
-        _show_table("Leaderboard, on the validation rows", _for_people(table))
+        show_table("Leaderboard, on the validation rows", _for_people(table))
 
 
 @commands.command()
@@ -249,7 +254,7 @@ def show_space(name: str, updates: Path | None) -> None:
 
     choices = preset(name)
     table = describe(choices if updates is None else choices.updated_from(updates))
-    _show_table(f"The {name} space: {len(table)} hyperparameters", table)
+    show_table(f"The {name} space: {len(table)} hyperparameters", table)
 
 
 @commands.command()
@@ -264,10 +269,10 @@ def demo(began: float, seed: int, time_limit: float, out: Path | None) -> None:
     clf, held_out = fit_demo(lambda: _remaining(began, time_limit), seed, out)
     board = clf.leaderboard()
     first = _for_people(board).head(12)
-    _show_table(f"Leaderboard, on the validation rows: {len(first)} of {len(board)}", first)
+    show_table(f"Leaderboard, on the validation rows: {len(first)} of {len(board)}", first)
     weights = board.loc[board["weight"] > 0, ["trial", "model", "weight"]]
-    _show_table("Ensemble", weights.sort_values("weight", ascending=False))
-    _show_table("Held-out rows", score_demo(clf, held_out))
+    show_table("Ensemble", weights.sort_values("weight", ascending=False))
+    show_table("Held-out rows", score_demo(clf, held_out))
     click.echo("HistGradientBoosting has its default settings and was fitted afterwards, on the same rows.")
     click.echo(f"The run is in {clf.folder_.path}")
 
@@ -313,28 +318,6 @@ def _for_people(board: pd.DataFrame) -> pd.DataFrame:
     if metric in board.columns:
         return board.drop(columns="loss")
     return board.rename(columns={"loss": f"{metric} (loss)"})
-
-
-def _show_table(title: str, table: pd.DataFrame) -> None:
-    """A table on standard output: with lines on a terminal, plain in a pipe."""
-    from pandas.api.types import is_numeric_dtype
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    is_terminal = sys.stdout.isatty()
-    console = Console(width=None if is_terminal else 400, markup=False, highlight=False)
-    shown = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD if is_terminal else None)
-    for name in table:
-        shown.add_column(str(name), justify="right" if is_numeric_dtype(table[name]) else "left", no_wrap=True)
-    for row in table.to_dict("records"):
-        shown.add_row(*(_cell(str(name), value) for name, value in row.items()))
-    console.print(shown)
-    console.print()
-
-
-def _cell(name: str, value: Any) -> str:
-    return format(value, _FORMATS.get(name, "#.5g")) if isinstance(value, float) else str(value)
 
 
 def _showwarning() -> Callable[..., None]:

@@ -36,6 +36,8 @@ from raytabdl.schema import Schema
 from raytabdl.task import Task
 
 if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
+
     # The ensemble actor reads and writes here too, and would bring torch for nothing.
     from raytabdl.pipeline import Pipeline, Point
 
@@ -56,6 +58,10 @@ class RunFolder:
     @property
     def search(self) -> Path:
         return self.path / "search.json"
+
+    @property
+    def space(self) -> Path:
+        return self.path / "space.json"
 
     @property
     def trials(self) -> Path:
@@ -202,6 +208,21 @@ class RunFolder:
 
     def history(self) -> History:
         return read_history(self.trials)
+
+    def write_space(self, space: ConfigurationSpace) -> None:
+        """Writes what is searched, in ConfigSpace's own form."""
+        write_json(self.space, space.to_serialized_dict())
+
+    def read_space(self) -> ConfigurationSpace:
+        """The space of a run that has searched. Raises RunFolderError where it has not."""
+        from ConfigSpace import ConfigurationSpace
+
+        if not self.space.exists():
+            raise RunFolderError(
+                f"{self.path} must have a space.json, which a run writes when its search starts; "
+                "give the run more time, or fit anew if an earlier release made it"
+            )
+        return ConfigurationSpace.from_serialized_dict(read_json(self.space))
 
     def write_ensemble(self, ensemble: Ensemble, metric: Metric, *, is_complete: bool = True) -> None:
         """Writes the answer of a run; one that was interrupted is not complete, and can be resumed."""

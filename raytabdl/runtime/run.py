@@ -328,6 +328,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         watch(Progress("search", run.clock, history, snapshot.n_running, snapshot.ensemble_loss, run.metric))
 
     space = configuration_space(run.choices, run.settings.seed)
+    run.folder.write_space(space)
     is_timed = math.isfinite(run.clock.limit_s)  # without a limit a run is repeatable: nothing depends on the clock
     sampler = BOHB(space, run.settings.seed, per_second=is_timed)
     portfolio, n_opening = _portfolio(first_configurations(run.portfolio, space), run.choices, planned)
