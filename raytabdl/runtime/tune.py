@@ -222,6 +222,7 @@ class _Watch(_NotKept, Callback):
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 0.5
+        self._actor.ask()
         n_running, ensemble = len(self._scheduler.running()), self._actor.incumbent()
         self._metrics.write(n_running, ensemble)
         self._watch(Snapshot(self._history, n_running, ensemble.loss if ensemble else None))
@@ -249,16 +250,15 @@ class _LateActor:
             self._handle = start_ensemble_actor(self.name, search.folder, search.metric, search.ensemble_size, began_at)
 
     def incumbent(self) -> Ensemble | None:
-        """The last known ensemble; never waits."""
-        self._ask()
+        """The ensemble, as of the last answer."""
         return self._ensemble
 
     def holdout(self) -> Ensemble | None:
-        """The ensemble that fold 0 alone would select, as it was when the incumbent was last asked for."""
+        """The ensemble that fold 0 alone would select, as of the last answer."""
         return self._holdout
 
-    def _ask(self) -> None:
-        """Takes what the actor has answered, and asks again."""
+    def ask(self) -> None:
+        """Takes what the actor has answered, and asks again; never waits."""
         if self._handle is None:
             return
         if not self._answers:

@@ -154,6 +154,9 @@ def test_they_are_written_at_most_twice_a_second(monkeypatch: pytest.MonkeyPatch
             return [object()]
 
     class Actor:
+        def ask(self) -> None:
+            pass
+
         def incumbent(self) -> None:
             return None
 
