@@ -247,6 +247,6 @@ def test_the_actors_of_a_run_are_named_as_what_they_are(search_run: Any) -> None
 
     accessor = state._connect_and_get_accessor()
     found = [ActorTableData.FromString(data) for data in accessor.get_actor_table(None, None)]
-    of_run = {actor.class_name: actor for actor in found if actor.repr_name.endswith("(run run)")}
-    assert set(of_run) == {"EnsembleActor", "PipelineTrainable"}
-    assert of_run["EnsembleActor"].name.startswith("raytabdl.ensemble.run.")
+    of_run = [actor for actor in found if actor.repr_name.endswith("(run run)")]  # other tests name a run so too
+    assert {actor.class_name for actor in of_run} == {"EnsembleActor", "PipelineTrainable"}
+    assert any(a.class_name == "EnsembleActor" and a.name.startswith("raytabdl.ensemble.run.") for a in of_run)
