@@ -87,7 +87,8 @@ def _workers(driver: int) -> list[float]:
     samples = []
     for process in psutil.Process(driver).children(recursive=True):
         try:
-            if "PipelineTrainable" in " ".join(process.cmdline()):
+            title = " ".join(process.cmdline())  # Tune wraps a trainable in a class of its own
+            if title.startswith("ray::") and "Trainable" in title:
                 samples.append(process.memory_full_info().uss / 1e6)
         except psutil.Error:  # it has just ended
             continue
