@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 from raytabdl.component import Config
+from raytabdl.curves.surrogate import NOT_LEARNED
+from raytabdl.curves.tasks import TASKS as LCBENCH
 from raytabdl.search.samplers import RandomSearch
 from raytabdl.simulation.engine import Evaluation, Optimizer, simulate
 from raytabdl.simulation.surrogate import LCBenchSurrogate
@@ -23,11 +25,8 @@ N_POINTS = 20
 FULL_TRIALS_PER_WORKER = {1: 40, 2: 30, 4: 20, 8: 12, 16: 8, 32: 5, 64: 4}
 """The limit of a run, in trainings of a median configuration to the end one after another."""
 
-TASKS = (
-    "3945", "7593", "34539", "126025", "126026", "126029", "146212", "167104", "167149", "167152", "167161", "167168",
-    "167181", "167184", "167185", "167190", "167200", "167201", "168329", "168330", "168331", "168335", "168868",
-    "168908", "168910", "189354", "189862", "189865", "189866", "189873", "189905", "189906", "189908", "189909",
-)  # fmt: skip
+TASKS = tuple(str(task) for name, task in LCBENCH.items() if name not in NOT_LEARNED)
+"""The OpenML tasks that the surrogate has learned."""
 
 Start = Callable[[LCBenchSurrogate, int, int, list[Config]], Optimizer]
 """Makes a system for a benchmark, a seed, a number of workers and a portfolio, which may be empty."""

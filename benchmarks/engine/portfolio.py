@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from raytabdl.component import Config
+from raytabdl.search.greedy import greedy_portfolio
 from raytabdl.search.samplers import RandomSearch
 from raytabdl.simulation.surrogate import LCBenchSurrogate
 
@@ -32,9 +33,4 @@ def _candidates(folder: Path, task_id: str) -> list[Config]:
 def portfolio_without(folder: Path, task_id: str, tasks: tuple[str, ...], size: int = 8) -> list[Config]:
     """The candidates that, one after another, lower the mean regret of the best of them on the other tasks most."""
     regrets = np.array([_losses(folder, other) for other in tasks if other != task_id])
-    best = np.full(len(regrets), np.inf)
-    chosen: list[int] = []
-    for _ in range(size):
-        chosen.append(int(np.argmin(np.minimum(best[:, None], regrets).mean(axis=0))))
-        best = np.minimum(best, regrets[:, chosen[-1]])
-    return [_candidates(folder, task_id)[index] for index in chosen]
+    return [_candidates(folder, task_id)[index] for index in greedy_portfolio(regrets.T, size)]

@@ -88,7 +88,7 @@ def _try(table: str, index: int, config: Config) -> Outcome:
     tried = Outcome(table, index, str(config[ROOT]), TRAINED, 0.0)
     try:
         run_trial(config, choices, rows, seed=index)
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  # whatever a configuration raises is what is counted
         kinds = {FloatingPointError: DIVERGED, WrongPredictionsError: "wrong"}
         tried = replace(
             tried,

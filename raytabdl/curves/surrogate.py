@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _NUMBERS = ("batch_size", "learning_rate", "momentum", "weight_decay", "num_layers", "max_units", "max_dropout")
-_OUTPUTS = (
+OUTPUTS = (
     "time",
     f"{PREFIX}val_accuracy",
     f"{PREFIX}val_cross_entropy",
@@ -71,35 +71,37 @@ class Surrogate(Benchmark):
 
     def curves(self, dataset: str, configs: Sequence[Config]) -> list[LearningCurve]:
         """The curves of any configurations; ``time`` is in seconds, cumulative."""
-        self.check_dataset(dataset)
-        values = self._predict(dataset, np.array([_numbers(config) for config in configs], dtype=np.float32))
+        # Its 52nd value is near the one before, where LCBench repeats that.
+        values = self.outputs(dataset, configs, np.minimum(np.arange(N_VALUES), N_VALUES - 2))
         results: dict[str, ConfigValue] = {"OpenML_task_id": TASKS[dataset]}
         epochs = np.arange(N_VALUES, dtype=np.float64)
         epochs[-1] = N_VALUES - 2
         return [
-            LearningCurve(config, {"epoch": epochs, **dict(zip(_OUTPUTS, own.T, strict=True))}, results)
+            LearningCurve(config, {"epoch": epochs, **dict(zip(OUTPUTS, own.T, strict=True))}, results)
             for config, own in zip(configs, values, strict=True)
         ]
 
-    def _predict(self, dataset: str, numbers: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The outputs at each epoch, shape (configurations, epochs, outputs)."""
-        n = len(numbers)
-        # The model counts from the untrained net; its 52nd value is near the one before, where LCBench repeats that.
-        epochs = np.tile(np.minimum(np.arange(1, N_VALUES + 1), N_VALUES - 1).astype(np.float32), n)
-        x_cont = np.column_stack([epochs, np.repeat(numbers, N_VALUES, axis=0)])
+    def outputs(self, dataset: str, configs: Sequence[Config], epochs: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What is predicted after so many epochs, 0 for none, shape (configurations, epochs, ``OUTPUTS``)."""
+        self.check_dataset(dataset)
+        numbers = np.array([_numbers(config) for config in configs], dtype=np.float32)
+        counted = np.tile((epochs + 1).astype(np.float32), len(configs))  # the network counts from the untrained one
+        x_cont = np.column_stack([counted, np.repeat(numbers, len(epochs), axis=0)])
         x_cat = np.full((len(x_cont), 1), self._codes[dataset], dtype=np.int32)
-        (outputs,) = self._session.run(None, {"x_cat": x_cat, "x_cont": x_cont})
-        return np.asarray(outputs, dtype=np.float64).reshape(n, N_VALUES, len(_OUTPUTS))
+        (outputs,) = session(self.folder / "model.onnx").run(None, {"x_cat": x_cat, "x_cont": x_cont})
+        return np.asarray(outputs, dtype=np.float64).reshape(len(configs), len(epochs), len(OUTPUTS))
 
-    @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
-        try:
-            import onnxruntime
-        except ModuleNotFoundError as error:
-            raise CurvesError("the surrogate needs onnxruntime: pip install 'raytabdl[surrogate]'") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        return onnxruntime.InferenceSession(self.folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+
+@cache
+def session(path: Path) -> onnxruntime.InferenceSession:
+    """The network, read once, on one thread."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise CurvesError("the surrogate needs onnxruntime: pip install 'raytabdl[surrogate]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def _codes(path: Path) -> dict[str, int]:

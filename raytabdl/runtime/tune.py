@@ -86,20 +86,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
     recorder = Recorder(search.folder, search.history, search.clock)
     standing = search.standing
     actor = _LateActor(search)
-    has_folds = search.n_trials is None and math.isfinite(search.train_until_s)
-    folds = Folds(
-        search.history,
-        search.task.n_folds if has_folds else 1,
-        search.n_workers,
-        search.clock,
-        SEARCH_SHARE * search.train_until_s,
-        search.train_until_s,
-        search.seed,
-        search.horizon.max_budget,
-        frozenset(network.name for network in search.choices.networks),
-        lambda: not searcher.has_portfolio,
-        actor.holdout,
-    )
+    folds = _folds(search, actor, lambda: not searcher.has_portfolio)
     folds.restart(recorder)
     searcher = PortfolioBOHB(
         search.sampler,
@@ -163,6 +150,24 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         metrics.write(0, actor.incumbent())
     finally:
         actor.kill()
+
+
+def _folds(search: Search, actor: _LateActor, portfolio_is_tried: Callable[[], bool]) -> Folds:
+    """The other folds of a run with a time limit; without one it has the first alone."""
+    has_folds = search.n_trials is None and math.isfinite(search.train_until_s)
+    return Folds(
+        search.history,
+        search.task.n_folds if has_folds else 1,
+        search.n_workers,
+        search.clock,
+        SEARCH_SHARE * search.train_until_s,
+        search.train_until_s,
+        search.seed,
+        search.horizon.max_budget,
+        frozenset(network.name for network in search.choices.networks),
+        portfolio_is_tried,
+        actor.holdout,
+    )
 
 
 class _NotKept:

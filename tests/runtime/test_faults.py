@@ -136,6 +136,9 @@ def test_a_trial_that_would_take_too_long_to_its_rung_is_stopped_and_what_it_pub
     board = classifier.leaderboard().set_index("trial")
     assert math.isfinite(board.loc["0000", "loss"])
     assert board.loc["0000", "budget"] < 27
+    # It knows so after two epochs: of the fewest, nine, these are six of 27 units of budget.
+    points = [point for point in records(tmp_path / "run", "curves.jsonl") if point["trial"] == "0000"]
+    assert [point["budget"] for point in points[:2]] == [0, 6]
 
 
 def test_a_trial_whose_worker_is_killed_goes_on_from_its_last_rung(

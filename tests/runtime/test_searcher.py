@@ -304,6 +304,18 @@ def test_a_fold_that_is_due_goes_before_new_trials_and_its_configuration_is_prom
     assert "0000" not in conversation.searcher.promotions()
 
 
+def test_what_is_too_slow_takes_the_other_members_of_its_model_out_of_the_portfolio() -> None:
+    members = portfolio()
+    models = [config["model"] for config in members]
+    repeated = next(model for model in models if models.count(model) > 1)
+    conversation = Conversation(portfolio=members)
+    conversation.searcher.leave_out(repeated)
+    kept = [config for config in members if config["model"] != repeated]
+    answers = [conversation.ask() for _ in kept]
+    assert [answer["config"] for answer in answers if isinstance(answer, dict)] == kept
+    assert not conversation.searcher.has_portfolio
+
+
 def test_a_member_of_the_portfolio_is_promoted_before_folds_are_trained() -> None:
     race = Race(Budgets(), opening=opening(3, Budgets(), first_rung=2))
     searcher = PortfolioBOHB(Ear(), race, portfolio=portfolio()[:3], next_fold=lambda: fold("0001"))

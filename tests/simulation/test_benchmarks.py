@@ -14,6 +14,8 @@ import pytest
 from ConfigSpace import Categorical, Configuration, ConfigurationSpace, EqualsCondition, Float
 
 from raytabdl.component import Config
+from raytabdl.curves.surrogate import session
+from raytabdl.curves.tasks import TASKS
 from raytabdl.search.brackets import Budgets
 from raytabdl.search.samplers import RandomSearch
 from raytabdl.simulation import surrogate
@@ -109,16 +111,24 @@ class FakeSession:
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> LCBenchSurrogate:
     module = SimpleNamespace(InferenceSession=FakeSession, SessionOptions=SimpleNamespace)
     monkeypatch.setitem(sys.modules, "onnxruntime", module)
-    (tmp_path / "encoding.json").write_text(json.dumps({"OpenML_task_id": {"31": 4}}))
-    return LCBenchSurrogate(tmp_path, "31")
+    write_model(tmp_path)
+    return LCBenchSurrogate(tmp_path, str(TASKS["adult"]))
 
 
-def test_the_surrogate_is_asked_once_for_a_whole_curve_at_the_rungs_epochs(fake: LCBenchSurrogate) -> None:
+def write_model(folder: Path) -> None:
+    codes = {str(task): code for code, task in enumerate(TASKS.values())}
+    (folder / "encoding.json").write_text(json.dumps({"OpenML_task_id": codes}))
+    (folder / "model.onnx").touch()
+
+
+def test_the_surrogate_is_asked_once_for_a_whole_curve_at_the_rungs_epochs(
+    fake: LCBenchSurrogate, tmp_path: Path
+) -> None:
     configs = [RandomSearch(fake.space, seed).suggest() for seed in range(3)]
     curves = fake.curves(configs)
-    (call,) = fake._session.calls
+    (call,) = session(tmp_path / "model.onnx").calls  # type: ignore[attr-defined]  # the fake one
     assert call["x_cat"].dtype == np.int32
-    assert set(call["x_cat"].ravel()) == {4}
+    assert set(call["x_cat"].ravel()) == {list(TASKS).index("adult")}
     # 50 epochs at budget 27, and its first epoch is that of the untrained network
     assert call["x_cont"][:4, 0].tolist() == [3, 7, 18, 51]
     assert curves[0].losses == {1: pytest.approx(0.97), 3: pytest.approx(0.93), 9: pytest.approx(0.82), 27: 0.49}
@@ -143,6 +153,6 @@ def test_the_surrogates_space_is_that_of_lcbench(fake: LCBenchSurrogate) -> None
 
 
 def test_a_task_that_the_surrogate_does_not_know_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "encoding.json").write_text(json.dumps({"OpenML_task_id": {"31": 4}}))
+    write_model(tmp_path)
     with pytest.raises(ValueError, match="must be one of"):
         LCBenchSurrogate(tmp_path, "32")
