@@ -29,7 +29,14 @@ from raytabdl.preprocessing.plain_scaling import (
     QuantileRangeScaler,
 )
 from raytabdl.preprocessing.reduction import PCA, FastICA, Keep, TruncatedSVD
-from raytabdl.preprocessing.resampling import SMOTE, NoResampling, RandomOverSampler, RandomUnderSampler, Resampler
+from raytabdl.preprocessing.resampling import (
+    SMOTE,
+    NoResampling,
+    OverUnderSampler,
+    RandomOverSampler,
+    RandomUnderSampler,
+    Resampler,
+)
 from raytabdl.preprocessing.scaling import QuantileScaler, RobustScaler, Scaler, StandardScaler
 from raytabdl.preprocessing.selection import (
     SelectByLinearModel,
@@ -75,7 +82,13 @@ FEATURES: tuple[type[Step], ...] = (
     SelectPercentile,
     SelectRates,
 )
-RESAMPLERS: tuple[type[Resampler], ...] = (NoResampling, RandomOverSampler, SMOTE, RandomUnderSampler)
+RESAMPLERS: tuple[type[Resampler], ...] = (
+    NoResampling,
+    RandomOverSampler,
+    SMOTE,
+    RandomUnderSampler,
+    OverUnderSampler,
+)
 
 FAMILIES: Mapping[str, tuple[type[Component], ...]] = {
     "levels": LEVELS,
@@ -124,6 +137,7 @@ __all__ = [
     "Nystroem",
     "OneHot",
     "Ordinal",
+    "OverUnderSampler",
     "PolynomialFeatures",
     "PowerScaler",
     "Preprocessing",

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from raytabdl.component import Choice, Component, Integer, Space
+from raytabdl.component import Choice, Component, Integer, Space, When
 from raytabdl.inputs import Array, Inputs, Rows, Target
 
 _MAX_GROWTH = 3
@@ -152,3 +152,32 @@ class SMOTE(_OverSampler):
             numeric=X.numeric[begin] + share * (X.numeric[end] - X.numeric[begin]),
             categorical=np.where(share < 0.5, X.categorical[begin], X.categorical[end]),
         )
+
+
+class OverUnderSampler(_Resampler):
+    """Brings all classes to one size: adds rows to the smaller ones, then leaves out rows of the larger ones.
+
+    Batista et al. (2004) compare such pairs. The size is that of the classes as they were.
+    """
+
+    name: ClassVar[str] = "over_under"
+    space: ClassVar[Space] = {
+        "target_size": Choice(("average", "median"), default="average"),
+        "over": Choice((RandomOverSampler.name, SMOTE.name), default=RandomOverSampler.name),
+        "k_neighbors": Integer(3, 7, default=5, when=When("over", (SMOTE.name,))),
+    }
+
+    def __init__(
+        self, *, target_size: str = "average", over: str = RandomOverSampler.name, k_neighbors: int = 5
+    ) -> None:
+        super().__init__(target_size=target_size)
+        self._under = RandomUnderSampler(target_size=target_size)
+        self._over: _OverSampler = RandomOverSampler(target_size=target_size)
+        if over == SMOTE.name:
+            self._over = SMOTE(target_size=target_size, k_neighbors=k_neighbors)
+
+    def _balanced(
+        self, X: Inputs, y: Array, rows: dict[int, Rows], size: int, rng: np.random.Generator
+    ) -> tuple[Inputs, Array]:
+        X, y = self._over._balanced(X, y, rows, size, rng)
+        return self._under._balanced(X, y, {label: np.flatnonzero(y == label) for label in rows}, size, rng)

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from raytabdl.inputs import Inputs, Target, TaskType
-from raytabdl.preprocessing import RESAMPLERS, SMOTE, NoResampling, RandomOverSampler, RandomUnderSampler
+from raytabdl.preprocessing import (
+    RESAMPLERS,
+    SMOTE,
+    NoResampling,
+    OverUnderSampler,
+    RandomOverSampler,
+    RandomUnderSampler,
+)
 
 THREE, VALUE = Target(TaskType.MULTICLASS, 3), Target(TaskType.REGRESSION, 0)
 COUNTS = (120, 60, 30)
@@ -42,6 +49,18 @@ def test_under_sampling_cuts_the_larger_classes_to_the_size(size, expected):
     known = {tuple(row) for row in X.numeric.tolist()}
     assert len({tuple(row) for row in X_new.numeric.tolist()}) == len(y_new)  # none twice
     assert all(tuple(row) in known for row in X_new.numeric.tolist())
+
+
+@pytest.mark.parametrize("over", ["random_over", "smote"])
+@pytest.mark.parametrize(("size", "expected"), [("average", 70), ("median", 60)])
+def test_over_and_under_sampling_bring_all_classes_to_the_size_that_they_had_before(over, size, expected):
+    X, _, X_new, y_new = resampled(OverUnderSampler(target_size=size, over=over))
+    assert np.bincount(y_new).tolist() == [expected] * 3
+    known = {tuple(row) for row in X.numeric.tolist()}
+    rows = [{tuple(row) for row in X_new.numeric[y_new == label].tolist()} for label in range(3)]
+    assert len(rows[0]) == expected  # of the largest class none is there twice
+    assert rows[0] <= known
+    assert (rows[2] <= known) is (over == "random_over")
 
 
 @pytest.mark.parametrize("cls", RESAMPLERS)
