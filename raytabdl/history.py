@@ -67,7 +67,7 @@ class Result:
 
     ``rung_loss`` is what trials are promoted on, ``loss`` the loss of the user's metric, ``scores`` the
     values of the logged metrics; ``time`` counts seconds from the start of the fit. ``member`` is the key of
-    the validation predictions and of the model, where they were written.
+    the validation predictions and of the model, where they were written; ``n_parameters`` counts those of a network.
     """
 
     trial_id: str
@@ -78,6 +78,7 @@ class Result:
     seconds: Seconds
     time: float
     member: str | None = None
+    n_parameters: int | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
 
     Columns: trial, model, origin, budget, loss (of the user's metric on the validation rows of the first fold), the
     logged metrics, weight (in the ensemble), folds (that it was trained on), seconds (trained and evaluated in all),
-    status. The name of the metric is in ``attrs["metric"]``.
+    n_parameters (of a network; a classic model has none), status. The name of the metric is in ``attrs["metric"]``.
     """
     history = folder.history()
     weights = _ensemble(folder).trial_weights()
@@ -46,10 +46,13 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
                 "weight": weights.get(name, 0.0),
                 "folds": len(folds[name]),
                 "seconds": spent[name],
+                "n_parameters": result.n_parameters,
                 "status": history.statuses[name].value,
             }
         )
     table = pd.DataFrame(rows)
+    if rows:
+        table["n_parameters"] = table["n_parameters"].astype("Int64")
     table.attrs["metric"] = _metric_name(folder)
     return table.sort_values("loss", ignore_index=True) if len(table) else table
 

@@ -278,6 +278,7 @@ def test_fit_predict_and_leaderboard(table: Path, tmp_path: Path) -> None:
     _, header, *rows = run("leaderboard", folder).stdout.splitlines()
     assert header.split()[:4] == ["trial", "model", "origin", "budget"]
     assert any(row.split()[:2] == ["quick-dummy", "dummy"] for row in rows)
+    assert {row.split()[-2] for row in rows if row.strip()} == {"n/a"}  # parameters of the quick models
     board = json.loads(run("leaderboard", folder, "--json").stdout)
     assert board["metric"] == "log_loss"
     assert [row["loss"] for row in board["trials"]] == sorted(row["loss"] for row in board["trials"])

@@ -244,7 +244,10 @@ SCORES = {
 def test_the_leaderboard_has_a_row_for_each_trial_best_first(clf: TabularClassifier, reg: TabularRegressor) -> None:
     for fitted in (clf, reg):
         board = fitted.leaderboard()
-        first, last = ["trial", "model", "origin", "budget", "loss"], ["weight", "folds", "seconds", "status"]
+        first, last = (
+            ["trial", "model", "origin", "budget", "loss"],
+            ["weight", "folds", "seconds", "n_parameters", "status"],
+        )
         assert list(board.columns) == [*first, *SCORES[type(fitted)], *last]
         assert board["trial"].is_unique
         assert board["loss"].is_monotonic_increasing

@@ -21,7 +21,7 @@ RECORDS = [
     Change("0000", Status.PAUSED, 2.0),
     result("0001", 1, 0.3, 3.0, member="0001@1"),
     Change("0001", Status.FAILED, 4.0, "Traceback ...\nFloatingPointError: the loss must stay finite"),
-    result("0000", 3, 0.4, 5.0),
+    result("0000", 3, 0.4, 5.0, member="0000@3", n_parameters=1234),
 ]
 
 

@@ -31,4 +31,6 @@ def show_table(title: str, table: pd.DataFrame) -> None:
 
 
 def _cell(name: str, value: Any) -> str:
-    return format(value, _FORMATS.get(name, "#.5g")) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return format(value, _FORMATS.get(name, "#.5g"))
+    return "n/a" if str(value) == "<NA>" else str(value)  # as pandas shows what an integer column lacks

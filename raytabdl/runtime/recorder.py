@@ -46,6 +46,7 @@ class Recorder:
                 seconds,
                 self.clock.elapsed(),
                 report.member,
+                report.n_parameters,
             )
         )
 

@@ -70,6 +70,7 @@ class Report:
     began_at: float = 0.0
     """Wall time at which the step began."""
     is_out_of_time: bool = False
+    n_parameters: int | None = None
 
 
 class PipelineTrainable(tune.Trainable):
@@ -175,6 +176,7 @@ class PipelineTrainable(tune.Trainable):
             member,
             began_at=began_at,
             is_out_of_time=is_out_of_time,
+            n_parameters=pipeline.n_parameters,
         )
 
     def _announce(self, member: str) -> None:

@@ -40,6 +40,13 @@ def test_every_trial_has_a_result_at_each_rung_that_it_reached(search_run: Any) 
     assert max(len(reached) for reached in budgets.values()) == len(Budgets().rungs)
 
 
+def test_the_parameters_of_every_network_are_counted(search_run: Any) -> None:
+    models = {r["id"]: r["config"]["model"] for r in search_run.records if r["record"] == "trial"}
+    counts = {(models[r["trial_id"]], r["n_parameters"]) for r in search_run.records if r["record"] == "result"}
+    assert {count for model, count in counts if model == "random_forest"} == {None}
+    assert min(count for model, count in counts if model == "mlp") > 500
+
+
 def test_only_the_best_of_a_rung_are_promoted(search_run: Any) -> None:
     """Seen from the records alone: a trial goes up when it is the best of those that wait, and 1/eta of the losses so
     far allow one more, or nobody comes to its rung any more.
