@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from raytabdl.training.loop import Epoch, Training, TrainingData, batches, scheduled_modules
 from raytabdl.training.optimizers import Optimizer
+from raytabdl.training.precision import training_forward
 from raytabdl.training.weights import clip_
 
 Stack = Callable[[Sequence[nn.Module]], nn.Module]
@@ -32,6 +33,7 @@ class BatchedTraining:
         self.failures: dict[int, FloatingPointError] = {}
         """Why a training ended early, by its index."""
         self._network = stack([training.network for training in trainings])
+        self._forward = training_forward(self._network, trainings[0].data.y.device)
         self._parameters = self._collect()
         self._is_uniform = _differ_in_rates_only([training.optimizer for training in trainings])
         factors = [training.weights.factors() for training in trainings]
@@ -121,7 +123,7 @@ class BatchedTraining:
 
     def _step(self, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
         first = self.trainings[0]
-        outputs = self._network(x_num, x_cat)  # (k, batch, d_out)
+        outputs = self._forward(x_num, x_cat)  # (k, batch, d_out)
         if all(training.loss is first.loss for training in self.trainings):
             losses = first.loss(outputs.flatten(0, 1), y.flatten()).view(y.shape).mean(dim=1)
         else:

@@ -18,6 +18,7 @@ from raytabdl.training.averaging import Averaging, Moment
 from raytabdl.training.gradients import Gradients
 from raytabdl.training.losses import Loss
 from raytabdl.training.optimizers import Optimizer
+from raytabdl.training.precision import training_forward
 from raytabdl.training.schedules import Schedule
 from raytabdl.training.weights import Weights, clip_
 
@@ -83,6 +84,7 @@ class Training:
         if batch_size < 2 or rows_per_epoch < 2:
             raise ValueError(f"a batch needs at least 2 rows for batch norm, got {batch_size=}, {rows_per_epoch=}")
         self.network = network
+        self._forward = training_forward(network, data.y.device)
         self.data = data
         self.optimizer = optimizer
         self.schedule = schedule
@@ -206,7 +208,7 @@ class Training:
                 progress = self.progress(i)
                 for set_progress in scheduled:
                     set_progress(progress)
-                loss = self.augmentation.losses(self.network, self.loss, x_num, x_cat, y).mean()
+                loss = self.augmentation.losses(self._forward, self.loss, x_num, x_cat, y).mean()
                 self.weights.differentiate(loss)
                 if self.with_gradients and i == len(self.batch_sizes) - 1:
                     gradients = Gradients.of(self.weights.gradients())
