@@ -12,10 +12,20 @@ from raytabdl.persistence import read_json
 from raytabdl.pipeline.base import Pipeline, Point
 from raytabdl.pipeline.classic import ClassicPipeline
 from raytabdl.pipeline.network import NetworkPipeline
+from raytabdl.pipeline.record import EpochRecord, recorded
 from raytabdl.preprocessing import FoldCache
 from raytabdl.space import ROOT, Choices
 
-__all__ = ["ClassicPipeline", "NetworkPipeline", "Pipeline", "Point", "load_model", "make_pipeline"]
+__all__ = [
+    "ClassicPipeline",
+    "EpochRecord",
+    "NetworkPipeline",
+    "Pipeline",
+    "Point",
+    "load_model",
+    "make_pipeline",
+    "recorded",
+]
 
 
 def make_pipeline(

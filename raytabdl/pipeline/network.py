@@ -27,7 +27,7 @@ from raytabdl.preprocessing import FAMILIES, Chosen, FoldCache, Preprocessing
 from raytabdl.space import ROOT, Choices, arguments, named
 from raytabdl.task import Task
 from raytabdl.training import Augmentation, Averaging, Objective, Optimizer, Schedule, Stopping
-from raytabdl.training.loop import Training, TrainingData, predict
+from raytabdl.training.loop import Epoch, Training, TrainingData, predict
 
 C = TypeVar("C", bound=Component)
 
@@ -60,10 +60,17 @@ class NetworkPipeline(Pipeline):
         self._best_weights: list[dict[str, Tensor]] = []  # of each network that predicts together: see Averaging
         self._best_epoch = 0
         self._training: Training | None = None
+        self.last_epoch: Epoch | None = None
+        """The last epoch that this pipeline has trained."""
+
+    def begin(self, task: Task, fold: int, *, with_gradients: bool = False) -> None:
+        """Makes the network ready for its first step, which ``train`` does unless it was done."""
+        self._training = self._start(task, fold, with_gradients)
 
     def train(self, task: Task, fold: int, most_seconds: float = math.inf) -> Iterator[Point]:
         if self._training is None:
-            self._training = self._start(task, fold)
+            self.begin(task, fold)
+        assert self._training is not None
         prepared = self.preprocessing.prepare(task, fold, self._cache)
         X_valid, y_valid = _as_tensors(prepared.x_num_valid, prepared.x_cat_valid), task.y[task.split(fold)[1]]
         stopping = self._member("stopping", Stopping)
@@ -74,7 +81,7 @@ class NetworkPipeline(Pipeline):
                 self.budget += 1
                 yield Point(self.budget, n_done, None, self.best_loss, None, 0.0, 0.0)
                 continue
-            epoch = next(self._training.epochs())
+            self.last_epoch = epoch = next(self._training.epochs())
             began = time.perf_counter()
             networks = self._training.predictors()
             loss, is_best = self._evaluate(y_valid, self._predictions(networks, X_valid))
@@ -91,6 +98,11 @@ class NetworkPipeline(Pipeline):
     @property
     def n_parameters(self) -> int | None:
         return None if self.network is None else n_parameters(self.network)
+
+    def predict_now(self, inputs: Inputs) -> Array:
+        """Predictions of the last point of a training, as they come: ``predict`` gives those of the best one."""
+        assert self._training is not None
+        return self._predictions(self._training.predictors(), self._tensors(inputs))
 
     def _predict_raw(self, inputs: Inputs) -> Array:
         assert self.network is not None
@@ -129,7 +141,7 @@ class NetworkPipeline(Pipeline):
         self._training = self._start(task, fold)
         self._training.restore({key: tensor for key, tensor in tensors.items() if not key.startswith("best")})
 
-    def _start(self, task: Task, fold: int) -> Training:
+    def _start(self, task: Task, fold: int, with_gradients: bool = False) -> Training:
         """Fits the preprocessing on the training part and builds an untrained network."""
         prepared = self.preprocessing.prepare(task, fold, self._cache)
         y = prepared.y
@@ -156,6 +168,7 @@ class NetworkPipeline(Pipeline):
             n_epochs=self.horizon.epochs_of(self._cls),
             rows_per_epoch=max(2, min(self.horizon.rows_per_epoch, len(y))),
             seed=self.seed,
+            with_gradients=with_gradients,
         )
 
     def _member(self, label: str, family: type[C]) -> C:
