@@ -14,7 +14,7 @@ from raytabdl.metrics import accuracy, balanced_accuracy, log_loss
 from raytabdl.pipeline import make_pipeline, recorded
 from raytabdl.space import Choices
 from raytabdl.task import make_task
-from raytabdl.training import AVERAGINGS
+from raytabdl.training import AVERAGINGS, STOPPINGS
 
 HORIZON = Horizon(max_budget=9, epochs=9, rows_per_epoch=1000)
 CONFIG = {
@@ -109,6 +109,26 @@ def test_a_training_with_records_is_the_one_without(averaging):
     records = list(recorded(watched, task, 0))
     assert [point.train_loss for point in points] == [record.epoch.train_loss for record in records[1:]]
     np.testing.assert_array_equal(plain.best_predictions, watched.best_predictions)
+
+
+def test_a_curve_far_beyond_its_best_point_is_recorded_to_its_end_and_one_out_of_patience_is_not():
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame(rng.normal(size=(150, 3)), columns=list("abc"))
+    task = make_task(frame, rng.integers(0, 2, 150), BINARY, 3, rng)  # labels without a pattern: the loss soon rises
+    points = [point for point in pipeline_of(task).train(task, 0) if point.train_loss is not None]
+    assert len(points) < HORIZON.epochs
+    _, *records = recorded(pipeline_of(task), task, 0)
+    assert [record.epoch.index for record in records] == list(range(1, 10))
+    impatient = make_pipeline(
+        CONFIG | {"network.mlp.stopping": "patience", "network.mlp.stopping.patience.n_epochs": 2},
+        Choices(stoppings=STOPPINGS),
+        task.target,
+        HORIZON,
+        0,
+    )
+    _, *records = recorded(impatient, task, 0)
+    best = min(records, key=lambda record: record.valid["log_loss"]).epoch.index
+    assert [record.epoch.index for record in records] == list(range(1, best + 3))
 
 
 def test_a_training_that_nobody_records_has_no_statistics_of_gradients():

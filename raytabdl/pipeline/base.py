@@ -60,6 +60,8 @@ class Pipeline(ABC):
         """The validation predictions of the best point."""
         self.temperature = 1.0
         """That of the best point, by which probabilities are scaled: members of an ensemble are alike in confidence."""
+        self.is_told_whole = False
+        """Whether the curve is wanted to its end, also where it is far beyond its best point."""
 
     @abstractmethod
     def train(self, task: Task, fold: int, most_seconds: float = math.inf) -> Iterator[Point]:
@@ -131,7 +133,7 @@ class Pipeline(ABC):
 
     def _is_far_beyond(self, n_done: int, n_at_best: int, n_full: int) -> bool:
         """Whether a training is so far beyond its best point that it finds no better one, in epochs or iterations."""
-        return n_done > FAR_BEYOND * n_at_best + n_full / 27
+        return not self.is_told_whole and n_done > FAR_BEYOND * n_at_best + n_full / 27
 
     def _evaluate(self, y: Array, predictions: Array) -> tuple[float, bool]:
         """The rung loss, and whether it is the best so far, whose scaled predictions are kept then."""

@@ -60,10 +60,11 @@ def recorded(
     test: tuple[Inputs, Array] | None = None,
     metrics: Sequence[Metric] = (),
 ) -> Iterator[EpochRecord]:
-    """Trains a new pipeline on a fold, and yields a record before the first step and one after each epoch.
+    """Trains a new pipeline on a fold to its end, and yields a record before the first step and one after each epoch.
 
     ``metrics`` are LCBench's unless others are given: cross entropy, accuracy and balanced accuracy, and of a
-    regression those that are logged. The training is the same as without records.
+    regression those that are logged. The training is the same as without records, but for what ends it early: only a
+    configuration's own early stopping does.
     """
     chosen = tuple(metrics) or _usual_metrics(pipeline.target.task_type)
     train, valid = ((task.inputs.take(rows), task.y[rows]) for rows in task.split(fold))
@@ -78,10 +79,12 @@ def recorded(
         of_train, of_valid = scores(train), scores(valid)
         return EpochRecord(time.perf_counter() - began, of_train, of_valid, of_test, pipeline.last_epoch)
 
+    pipeline.is_told_whole = True
     pipeline.begin(task, fold, with_gradients=True)
     yield record()
-    for _ in pipeline.train(task, fold):
-        yield record()
+    for point in pipeline.train(task, fold):
+        if point.train_loss is not None:  # else no epoch was trained: early stopping has ended the training
+            yield record()
 
 
 def _usual_metrics(task_type: TaskType) -> tuple[Metric, ...]:
