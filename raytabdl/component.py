@@ -97,13 +97,16 @@ class Horizon:
     """How long a training at the full budget is.
 
     A budget counts units, ``max_budget`` of them in all. A network trains ``epochs`` epochs of at most
-    ``rows_per_epoch`` rows, a classic model ``iteration_share`` of its own ``horizon`` iterations.
+    ``rows_per_epoch`` rows, a classic model ``iteration_share`` of its own ``horizon`` iterations. With ``seconds``,
+    so many of training are the full budget too: what ends first. A network knows by its pace how many epochs they are,
+    and plans its schedule for these, at least nine; a classic model ends after the step in which they are over.
     """
 
     max_budget: int
     epochs: int
     rows_per_epoch: int
     iteration_share: float = 1.0
+    seconds: float | None = None
 
     def epochs_of(self, network: type[Network]) -> int:
         """The epochs that a network trains at the full budget.

@@ -58,6 +58,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         seed: int = 0,
         n_workers: int | None = None,
         gpus_per_trial: float = 0.0,
+        trial_seconds: float | None = None,
         choices: str | Choices | None = None,
         portfolio: Portfolio | None = None,
         ensemble_size: int = 25,
@@ -70,6 +71,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.seed = seed
         self.n_workers = n_workers
         self.gpus_per_trial = gpus_per_trial
+        self.trial_seconds = trial_seconds
         self.choices = choices
         self.portfolio = portfolio
         self.ensemble_size = ensemble_size
@@ -229,8 +231,9 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     ``time_limit`` in seconds covers all of ``fit``, Ray's start and end included. ``n_trials`` bounds what is tried,
     and nothing is trained on further folds then; without a time limit, and with one worker, such a run is
     repeatable. ``metric`` (log loss by default) decides the ensemble. ``n_workers`` trials are trained at once (one
-    for each CPU of the cluster by default). ``choices`` is what is searched: a ``Choices``, or "small", "medium" (the
-    default) or "full".
+    for each CPU of the cluster by default). The full budget of a trial are the epochs or iterations that suit the time,
+    or ``trial_seconds`` of training, what ends first. ``choices`` is what is searched: a ``Choices``, or "small",
+    "medium" (the default) or "full".
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both
@@ -297,7 +300,7 @@ def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:
 
 def _checked(estimator: _Tabular) -> Settings:
     """The settings, once each parameter is a value that it can have."""
-    limit, n_trials = estimator.time_limit, estimator.n_trials
+    limit, n_trials, trial_seconds = estimator.time_limit, estimator.n_trials, estimator.trial_seconds
     if limit is None and n_trials is None:
         raise SettingError("time_limit and n_trials are both None: give seconds or a number of trials")
     for name, kinds, wanted in _OBJECTS:
@@ -306,13 +309,14 @@ def _checked(estimator: _Tabular) -> Settings:
             raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
     chosen = estimator.metric
     return Settings(
-        None if limit is None else _seconds(limit),
+        None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
         None if n_trials is None else _count("n_trials", n_trials, least=1),
         chosen.name if isinstance(chosen, Metric) else chosen,
         _count("seed", estimator.seed, least=0),
         None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
         _gpus(estimator.gpus_per_trial),
         _count("ensemble_size", estimator.ensemble_size, least=1),
+        None if trial_seconds is None else _seconds("trial_seconds", trial_seconds, "for no limit give None"),
     )
 
 
@@ -326,13 +330,11 @@ _OBJECTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
 """The parameters that are objects: their types, in words too."""
 
 
-def _seconds(value: Any) -> float:
+def _seconds(name: str, value: Any, way_out: str) -> float:
     if not _is_number(value):
-        raise SettingError(f"time_limit must be a number of seconds, got {value!r}")
+        raise SettingError(f"{name} must be a number of seconds, got {value!r}")
     if not (math.isfinite(value) and value > 0):
-        raise SettingError(
-            f"time_limit must be positive and finite, got {value!r}; for no limit give n_trials and None"
-        )
+        raise SettingError(f"{name} must be positive and finite, got {value!r}; {way_out}")
     return float(value)
 
 

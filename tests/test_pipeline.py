@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from itertools import islice
 
 import numpy as np
@@ -342,6 +343,46 @@ def test_a_network_that_is_short_of_time_has_fewer_epochs_also_when_it_goes_on_f
     assert [p.rung_loss for p in [*begun, *resumed.train(task, 0)]] == [p.rung_loss for p in points]
     n_epochs = [len(list(build().train(task, 0, *most))) for most in ((), (1e9,))]
     assert n_epochs[0] == n_epochs[1] > 9
+
+
+def test_a_network_whose_horizon_is_in_seconds_plans_its_epochs_for_them():
+    task = task_of("binary")
+
+    def losses(seconds):
+        pipeline = make_pipeline(CONFIGS["mlp"], CHOICES, task.target, Horizon(27, 54, 1000, seconds=seconds), 0)
+        return [point.rung_loss for point in pipeline.train(task, 0)]
+
+    short = make_pipeline(CONFIGS["mlp"], CHOICES, task.target, Horizon(27, 54, 1000), 0)
+    assert losses(1e-9) == [point.rung_loss for point in short.train(task, 0, most_seconds=0.0)]
+    assert losses(1e9) == losses(None)
+
+
+@pytest.fixture
+def tenths(monkeypatch):
+    """A clock that goes on by a tenth of a second whenever it is read."""
+    ticks = iter(np.arange(1, 100_000) / 10)
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
+
+
+def test_a_classic_model_whose_seconds_are_over_is_at_its_full_budget_at_once(tenths, tmp_path):
+    task = task_of("binary")
+
+    def build(seconds):
+        return make_pipeline(CONFIGS["linear"], CHOICES, task.target, Horizon(27, 27, 1000, 0.25, seconds), 0)
+
+    pipeline = build(0.85)
+    points = list(pipeline.train(task, 0))  # a step takes a tenth of a second
+    assert [point.budget for point in points] == list(range(1, 28))
+    assert [point.training_s > 0 for point in points] == [True] * 9 + [False] * 18
+    assert {point.rung_loss for point in points[9:]} == {pipeline.best_loss}
+    assert [point.training_s > 0 for point in build(2.75).train(task, 0)] == [True] * 27
+
+    paused = build(0.85)
+    list(islice(paused.train(task, 0), 4))
+    paused.save_progress(tmp_path)
+    resumed = build(0.85)
+    resumed.load_progress(task, 0, tmp_path)
+    assert [point.epoch for point in resumed.train(task, 0)] == [point.epoch for point in points[4:]]
 
 
 @pytest.mark.parametrize("family", ["mlp", "catboost"])

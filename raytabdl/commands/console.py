@@ -33,4 +33,4 @@ def show_table(title: str, table: pd.DataFrame) -> None:
 def _cell(name: str, value: Any) -> str:
     if isinstance(value, float):
         return format(value, _FORMATS.get(name, "#.5g"))
-    return "n/a" if str(value) == "<NA>" else str(value)  # as pandas shows what an integer column lacks
+    return "n/a" if str(value) in ("<NA>", "None") else str(value)  # what a column of integers lacks

@@ -26,6 +26,7 @@ class ClassicPipeline(Pipeline):
         self.model = cls(target, seed=seed, n_threads=1, **arguments(config, f"classic.{cls.name}"))
         self.standard = Standard()
         self.best_iterations = 0
+        self._trained_s = 0.0
 
     def train(self, task: Task, fold: int, most_seconds: float = math.inf) -> Iterator[Point]:
         train, valid = task.split(fold)
@@ -37,7 +38,8 @@ class ClassicPipeline(Pipeline):
             y = self.standard.standardised(y)
         n_done, n_full = self._iterations(self.budget), self._iterations(self.horizon.max_budget)
         while self.budget < self.horizon.max_budget:
-            if self._is_far_beyond(n_done, self.best_iterations, n_full):
+            is_over = self._trained_s >= (self.horizon.seconds or math.inf)
+            if is_over or self._is_far_beyond(n_done, self.best_iterations, n_full):
                 self.budget += 1
                 yield Point(self.budget, n_done, None, self.best_loss, None, 0.0, 0.0)
                 continue
@@ -45,6 +47,7 @@ class ClassicPipeline(Pipeline):
             n_done = self._iterations(self.budget + 1)
             self.model.advance(X, y, n_done)
             trained = time.perf_counter()
+            self._trained_s += trained - began
             self.budget += 1
             loss, is_best = self._evaluate(y_valid, self._predictions(X_valid, n_done))
             if is_best:
@@ -75,9 +78,11 @@ class ClassicPipeline(Pipeline):
     def _save_progress(self, folder: Path) -> None:
         self.model.save_progress(folder)
         self._save_best(folder)
+        write_json(folder / "course.json", {"trained_s": self._trained_s})
 
     def _save_best(self, folder: Path) -> None:
         write_json(folder / "best.json", {"iterations": self.best_iterations, "standard": asdict(self.standard)})
 
     def _load_progress(self, task: Task, fold: int, folder: Path) -> None:
         self._load_model(folder)
+        self._trained_s = float(read_json(folder / "course.json")["trained_s"])

@@ -74,6 +74,7 @@ class NetworkPipeline(Pipeline):
         prepared = self.preprocessing.prepare(task, fold, self._cache)
         X_valid, y_valid = _as_tensors(prepared.x_num_valid, prepared.x_cat_valid), task.y[task.split(fold)[1]]
         stopping = self._member("stopping", Stopping)
+        most_seconds = min(most_seconds, self.horizon.seconds or math.inf)
         fastest = math.inf
         while self.budget < self.horizon.max_budget:
             n_done, n_epochs = self._training.n_epochs_done, self._training.n_epochs

@@ -72,6 +72,7 @@ class Settings:
     n_workers: int | None
     gpus_per_trial: float
     ensemble_size: int
+    trial_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -212,8 +213,9 @@ def _plan(run: Run, n_workers: int) -> Plan:
     return plan(len(inputs), n_columns, run.task.target.n_classes, seconds, n_workers)
 
 
-def _horizon(planned: Plan) -> Horizon:
-    return Horizon(planned.budgets.max_budget, planned.network_epochs, planned.rows_per_epoch, planned.iteration_share)
+def _horizon(planned: Plan, settings: Settings) -> Horizon:
+    epochs, rows, share = planned.network_epochs, planned.rows_per_epoch, planned.iteration_share
+    return Horizon(planned.budgets.max_budget, epochs, rows, share, settings.trial_seconds)
 
 
 def _search_plan(run: Run, n_cpus: int) -> tuple[Plan, int]:
@@ -237,7 +239,7 @@ def _train_quick_models(
             return interrupt.is_set()  # without a time limit a run is repeatable: nothing depends on the clock
         return connection.is_settled if connection is not None else run.clock.is_up(QUICK_END_SECONDS)
 
-    horizon = _horizon(_plan(run, n_workers=1))
+    horizon = _horizon(_plan(run, n_workers=1), run.settings)
     builder = run.folder.builder(run.metric, run.settings.ensemble_size)
     for name, config in quick_configurations():
         if name in history.trials:
@@ -343,7 +345,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.task,
         run.choices,
         run.metric,
-        _horizon(planned),
+        _horizon(planned, run.settings),
         sampler,
         remaining(portfolio, standing),
         standing,
