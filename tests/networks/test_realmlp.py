@@ -82,6 +82,8 @@ def test_the_learning_rates_are_those_of_the_paper():
     assert {rate for key, rate in found["lr"].items() if key.startswith("numbers.")} == {0.1}
     not_decaying = {key for key, rate in found["weight_decay"].items() if rate == 0}
     assert not_decaying == {f"hidden.{i}.linear.bias" for i in range(3)} | {"output.bias"}
+    decaying = found["weight_decay"].keys() - not_decaying
+    assert {key: found["weight_decay"][key] for key in decaying} == {key: found["lr"][key] for key in decaying}
 
 
 def test_columns_that_are_constant_start_with_finite_weights():
