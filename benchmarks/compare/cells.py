@@ -28,6 +28,12 @@ from benchmarks.compare.tables import Table, split
 
 ROOT = Path(__file__).parents[2]
 
+MOST_OTHERS = 0.1
+"""Cores that everything else on the machine may use beside a cell, at the mean; more may cost it accuracy."""
+
+OTHERS_AT_START_S = 2.0
+"""What everything else may use beyond that: reaping, page cache, the poll itself."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -52,7 +58,8 @@ class Key:
 class Record:
     """What came of a cell, as one line of JSON; ``error`` is empty where there are scores.
 
-    ``anytime`` holds what the system would have answered earlier: (seconds, scores).
+    ``seconds`` is the wall time of the process, imports included; ``anytime`` holds what the system would have
+    answered earlier: (seconds, scores).
     """
 
     key: Key
@@ -60,6 +67,7 @@ class Record:
     machine: str
     scores: dict[str, float] = field(default_factory=dict)
     error: str = ""
+    seconds: float = math.nan
     fit_seconds: float = math.nan
     predict_seconds: float = math.nan
     overshoot_seconds: float = math.nan
@@ -71,6 +79,11 @@ class Record:
     split: str = ""
     python: str = ""
     date: str = ""
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether other work took so much of the machine that the scores may be worse for it."""
+        return self.others_cpu_seconds > OTHERS_AT_START_S + MOST_OTHERS * self.seconds
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -119,6 +132,7 @@ def run_cell(key: Key, system: System, table: Table, limits: Limits, version: st
         usage = watch.run(command, _environment(folder), folder / "output.txt", deadline, folder)
         record = replace(
             record,
+            seconds=round(usage.seconds, 3),
             peak_bytes=usage.peak_bytes,
             cpu_seconds=round(usage.cpu_seconds, 2),
             others_cpu_seconds=round(usage.others_cpu_seconds, 2),

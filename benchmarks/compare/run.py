@@ -1,7 +1,8 @@
 """Runs the cells that are missing: ``python -m benchmarks.compare.run --tables short --systems raytabdl``.
 
 RAYTABDL_DATA names the folder of the tables. A cell that was run is kept and not run again, a peer's once per machine
-and ours once per commit; ``--again`` runs them all the same. Appends to ``benchmarks/results/compare/cells.jsonl``.
+and ours once per commit; ``--again`` runs them all the same. One that other work on the machine took part of is not
+kept, and so is missing the next time. Appends to ``benchmarks/results/compare/cells.jsonl``.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def main(tables: str, systems: str, folds: int, seconds: float, again: bool) -> 
                 if key in kept and not again:
                     continue
                 record = run_cell(key, SYSTEMS[system], load(name), Limits(), version if system == OURS else None)
-                if not record.error.startswith("not installed"):
+                if not (record.is_disturbed or record.error.startswith("not installed")):
                     _append(record)
                 click.echo(_line(record))
 
@@ -56,7 +57,8 @@ def _append(record: Record) -> None:
 def _line(record: Record) -> str:
     key = record.key
     found = record.error or ", ".join(f"{name} {value:.5g}" for name, value in record.scores.items())
-    return f"{key.table}/{key.fold} {key.system} {key.seconds:g} s: {found} ({record.fit_seconds:.1f} s)"
+    others = f", not kept: others took {record.others_cpu_seconds:.0f} CPU seconds" if record.is_disturbed else ""
+    return f"{key.table}/{key.fold} {key.system} {key.seconds:g} s: {found} ({record.fit_seconds:.1f} s{others})"
 
 
 def _tables(chosen: str) -> list[str]:
