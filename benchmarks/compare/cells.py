@@ -109,8 +109,8 @@ def machine() -> str:
 
 
 def our_version() -> str:
-    """The commit of the working tree, with a mark of what is changed in the package since."""
-    commit = _git("rev-parse", "--short=10", "HEAD")
+    """The last commit that changed the package, with a mark of what is changed in it since."""
+    commit = _git("log", "-1", "--format=%h", "--abbrev=10", "--", "raytabdl")
     changes = _git("diff", "HEAD", "--", "raytabdl")
     return commit + (f"+{hashlib.sha256(changes.encode()).hexdigest()[:6]}" if changes else "")
 
