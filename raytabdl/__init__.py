@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from raytabdl.estimators import TabularClassifier, TabularRegressor
+    from raytabdl.validation import TimeOrder
 
 __version__ = "0.1.0"
-__all__ = ["TabularClassifier", "TabularRegressor", "__version__"]
+__all__ = ["TabularClassifier", "TabularRegressor", "TimeOrder", "__version__"]
 
 
 def __getattr__(name: str) -> object:
     # The estimators bring pandas, and a fit torch and Ray: a second or more that `import raytabdl` does not cost.
     if name in __all__:
-        return getattr(import_module("raytabdl.estimators"), name)
+        return getattr(import_module("raytabdl.validation" if name == "TimeOrder" else "raytabdl.estimators"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

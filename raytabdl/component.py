@@ -196,7 +196,8 @@ class Network(Component):
 class Classic(Component):
     """A model that is trained in iterations (boosting rounds, trees) instead of epochs.
 
-    A subclass names the values of its space as keyword arguments, with defaults, in the place of ``config``.
+    A subclass names the values of its space as keyword arguments, with defaults, in the place of ``config``. Rows of
+    the training part may have weights (``X.weights``), which it trains by if it can.
     """
 
     horizon: ClassVar[int]

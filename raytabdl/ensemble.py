@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raytabdl.inputs import Array
+from raytabdl.inputs import Array, Weights
 from raytabdl.metrics import SMALLEST_PROBABILITY, Metric
 
 Losses = NDArray[np.float64]
@@ -36,13 +36,16 @@ class Ensemble:
         return weights
 
 
-def select(predictions: Mapping[str, Array], y: Array, metric: Metric, *, size: int = 25) -> Ensemble:
+def select(
+    predictions: Mapping[str, Array], y: Array, metric: Metric, *, size: int = 25, weights: Weights = None
+) -> Ensemble:
     """The members, picked one by one with replacement, whose mean has the lowest loss; the best prefix is kept.
 
-    Among equals a member that was picked before wins, then the one with the lowest loss of its own.
+    Among equals a member that was picked before wins, then the one with the lowest loss of its own. ``weights`` are
+    those of the rows.
     """
     members = list(predictions)
-    losses_of = _objective(metric, y)
+    losses_of = _objective(metric, y, weights)
     stacked: NDArray[Any] = np.stack([_prepare(metric, predictions[member], y) for member in members])
     alone = losses_of(stacked.copy())
     counts = np.zeros(len(members), np.int64)
@@ -59,9 +62,9 @@ def select(predictions: Mapping[str, Array], y: Array, metric: Metric, *, size: 
         total = total + stacked[pick]
         if losses[pick] < best_loss - _SMALLEST:
             best_loss, best_counts = float(losses[pick]), counts
-    weights = best_counts / best_counts.sum()
-    chosen = sorted(np.flatnonzero(best_counts), key=lambda member: -weights[member])
-    return Ensemble({members[member]: float(weights[member]) for member in chosen}, best_loss)
+    shares = best_counts / best_counts.sum()
+    chosen = sorted(np.flatnonzero(best_counts), key=lambda member: -shares[member])
+    return Ensemble({members[member]: float(shares[member]) for member in chosen}, best_loss)
 
 
 @dataclass
@@ -72,8 +75,9 @@ class EnsembleBuilder:
     than half of what the best one does never enters: by a metric of few rows it may seem to help. ``n_best`` candidates
     are considered, which bounds the time of a selection.
 
-    ``y`` holds the targets of the validation rows of fold 0, ``other_folds`` those of the other folds. A trial
-    whose configuration was trained on every fold is a bag: its models together predict each row without having seen it.
+    ``y`` holds the targets of the validation rows of fold 0, ``other_folds`` those of the other folds, ``row_weights``
+    the weights of the rows of each fold, or nothing where all count the same. A trial whose configuration was trained
+    on every fold is a bag: its models together predict each row that is in a fold without having seen it.
     """
 
     y: Array
@@ -82,13 +86,15 @@ class EnsembleBuilder:
     n_best: int = 40
     worst_loss: float = math.inf
     other_folds: Sequence[Array] = ()
+    row_weights: Sequence[NDArray[np.float64]] = ()
     predictions: dict[str, Array] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
 
     def add(self, member: str, predictions: Array) -> float:
         """Keeps a member's predictions and returns their loss; not finite ones are refused with infinity."""
-        y = (self.y, *self.other_folds)[fold_of(member)]
-        loss = self.metric.loss(y, predictions) if np.isfinite(predictions).all() else float("inf")
+        fold = fold_of(member)
+        y, weights = (self.y, *self.other_folds)[fold], self._weights_of(fold)
+        loss = self.metric.loss(y, predictions, weights) if np.isfinite(predictions).all() else float("inf")
         if np.isfinite(loss):
             self.predictions[member] = predictions
             self.losses[member] = loss
@@ -111,7 +117,8 @@ class EnsembleBuilder:
         candidates = self.candidates()
         if not candidates:
             return None
-        return select({m: self.predictions[m] for m in candidates}, self.y, self.metric, size=self.size)
+        there = {m: self.predictions[m] for m in candidates}
+        return select(there, self.y, self.metric, size=self.size, weights=self._weights_of(0))
 
     def ensemble(self) -> Ensemble | None:
         """The ensemble of what is there, or None where there is nothing."""
@@ -130,7 +137,8 @@ class EnsembleBuilder:
         if self.other_folds and bags and self._are_as_good(list(bags)):
             out_of_fold = {m: np.concatenate([self.predictions[f] for f in own]) for m, own in bags.items()}
             y = np.concatenate([self.y, *self.other_folds])
-            return self._with_folds(select(out_of_fold, y, self.metric, size=self.size))
+            weights = np.concatenate(self.row_weights) if self.row_weights else None
+            return self._with_folds(select(out_of_fold, y, self.metric, size=self.size, weights=weights))
         return self._with_folds(holdout)
 
     def _are_as_good(self, bags: Sequence[str]) -> bool:
@@ -144,19 +152,27 @@ class EnsembleBuilder:
         rng = np.random.default_rng(0)
         rows = rng.permutation(len(self.y))[:MAX_ROWS_COMPARED]
         among_bags, among_all = (self._cross_fitted(members, rows) for members in (bags, self.candidates()))
-        y = self.y[rows]
         draws = [rng.integers(0, len(rows), len(rows)) for _ in range(N_DRAWS)]
-        losses = [[self.metric.loss(y[draw], p[draw]) for p in (among_bags, among_all)] for draw in draws]
-        given_up = self.metric.loss(y, among_bags) - self.metric.loss(y, among_all)
+        losses = [[self._loss_on(rows[draw], p[draw]) for p in (among_bags, among_all)] for draw in draws]
+        given_up = self._loss_on(rows, among_bags) - self._loss_on(rows, among_all)
         return bool(given_up <= np.std(np.subtract(*np.transpose(losses))))
+
+    def _loss_on(self, rows: NDArray[np.intp], predictions: Array) -> float:
+        """The loss of predictions of some of the rows of fold 0."""
+        weights = self._weights_of(0)
+        return self.metric.loss(self.y[rows], predictions, None if weights is None else weights[rows])
+
+    def _weights_of(self, fold: int) -> Weights:
+        return self.row_weights[fold] if self.row_weights else None
 
     def _cross_fitted(self, members: Sequence[str], rows: NDArray[np.intp]) -> Array:
         """Predictions of the rows, each half by the ensemble that is selected on the other."""
-        half = len(rows) // 2
+        half, weights = len(rows) // 2, self._weights_of(0)
         fitted = []
         for own, other in ((rows[:half], rows[half:]), (rows[half:], rows[:half])):
             there = {m: self.predictions[m][other] for m in members}
-            selected = select(there, self.y[other], self.metric, size=self.size)
+            of_rows = None if weights is None else weights[other]
+            selected = select(there, self.y[other], self.metric, size=self.size, weights=of_rows)
             fitted.append(selected.predict({m: self.predictions[m][own] for m in selected.weights}))
         return np.asarray(np.concatenate(fitted))
 
@@ -209,22 +225,29 @@ def _prepare(metric: Metric, predictions: Array, y: Array) -> Array:
     return predictions
 
 
-def _objective(metric: Metric, y: Array) -> Callable[[NDArray[Any]], Losses]:
+def _objective(metric: Metric, y: Array, weights: Weights) -> Callable[[NDArray[Any]], Losses]:
     """Maps (n_members, n, ...) stacked predictions to the loss of each member; vectorised where the metric allows."""
     if metric.name == "log_loss":
-        return _log_losses
+        return lambda stacked: _log_losses(stacked, weights)
     if metric.name == "mse":
-        return lambda stacked: np.square(stacked - y).mean(axis=1)
+        return lambda stacked: _means(np.square(stacked - y), weights)
     if metric.name == "rmse":
-        return lambda stacked: np.sqrt(np.square(stacked - y).mean(axis=1))
-    return lambda stacked: np.array([metric.loss(y, predictions) for predictions in stacked])
+        return lambda stacked: np.sqrt(_means(np.square(stacked - y), weights))
+    return lambda stacked: np.array([metric.loss(y, predictions, weights) for predictions in stacked])
 
 
-def _log_losses(truth: NDArray[Any]) -> Losses:
+def _log_losses(truth: NDArray[Any], weights: Weights) -> Losses:
     """Of probabilities of the true class, (n_members, n), which are overwritten: this is most of a selection's time."""
     np.maximum(truth, SMALLEST_PROBABILITY, out=truth)
     np.log(truth, out=truth)
-    return np.asarray(-truth.mean(axis=1, dtype=np.float64))
+    return -_means(truth, weights)
+
+
+def _means(values: NDArray[Any], weights: Weights) -> Losses:
+    """Of each member, (n_members, n)."""
+    if weights is None:
+        return np.asarray(values.mean(axis=1, dtype=np.float64))
+    return np.asarray(values @ (weights / weights.sum()))
 
 
 def leaderboard(builder: EnsembleBuilder, ensemble: Ensemble | None) -> Sequence[tuple[str, float, float]]:

@@ -20,7 +20,6 @@ from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.inputs import Array, Target, TaskType
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import Metric
-from raytabdl.metrics import metric as find_metric
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
@@ -36,10 +35,12 @@ from raytabdl.runtime.run import (
     spent_seconds,
     write_run,
 )
+from raytabdl.scorers import MetricChoice, check_known, chosen_metric, metric_name
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
-from raytabdl.task import encode_labels, encode_values, infer_target, make_task
+from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
+from raytabdl.validation import Validation, check_parts
 
 E = TypeVar("E", bound="_Tabular")
 
@@ -53,7 +54,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self,
         time_limit: float | None = 300.0,
         *,
-        metric: str | Metric | None = None,
+        metric: MetricChoice = None,
+        validation: Validation | None = None,
         n_trials: int | None = None,
         seed: int = 0,
         n_workers: int | None = None,
@@ -67,6 +69,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     ) -> None:
         self.time_limit = time_limit
         self.metric = metric
+        self.validation = validation
         self.n_trials = n_trials
         self.seed = seed
         self.n_workers = n_workers
@@ -78,30 +81,53 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.run_folder = run_folder
         self.progress = progress
 
-    def fit(self: E, X: Any, y: Any) -> E:
+    def fit(
+        self: E,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        groups: Any = None,
+        X_valid: Any = None,
+        y_valid: Any = None,
+    ) -> E:
         """Searches until the time is up and keeps the ensemble.
 
         ``X`` is a table of n rows (pandas, polars, arrow, numpy, a list of rows), ``y`` has n targets. Ctrl-C ends the
         search and keeps what there is. Raises DataError where the data cannot be learned from, SettingError
         where a parameter has a value that it cannot have, RunFolderError where ``run_folder`` holds something.
+
+        ``sample_weight`` has n numbers of at least 0; a row of weight 0 is as if it were not there. Weighted are the
+        training of every model, and all losses on validation rows; of metrics of one's own those that take
+        ``sample_weight``. Statistics of preprocessing, such as the medians that numbers are scaled by, are not.
+        ``groups`` has n names: rows of one group are never trained on and validated by in the same fold.
+        ``X_valid, y_valid`` are what is validated by, in the place of a part of ``X``, and are not trained on.
         """
         settings, choices = _checked(self), preset(self.choices)
-        chosen_metric = find_metric(self.metric, self._task_type)
+        check_parts(self.validation, groups, X_valid, y_valid)
+        check_known(self.metric, self._task_type)
         clock = Clock.start(math.inf if settings.time_limit is None else settings.time_limit)
         folder = new_run_folder(None if self.run_folder is None else Path(self.run_folder))
         # Ray takes seconds to start, which the table is read in. A table that cannot be learned from ends it again.
         with connecting(settings) as connection:
             classes, codes = self._encode_target(y)
             target = infer_target(codes, classes)
-            run = Run(
-                settings,
-                folder,
-                make_task(X, codes, target, N_FOLDS, np.random.default_rng(settings.seed)),
-                choices,
-                self.portfolio or default_portfolio(target),
-                chosen_metric,
-                clock,
+            task = make_task(
+                X,
+                codes,
+                target,
+                N_FOLDS,
+                np.random.default_rng(settings.seed),
+                sample_weight=sample_weight,
+                groups=groups,
+                validation=self.validation,
+                holdout=None if X_valid is None else (X_valid, encode_further(y_valid, classes)),
             )
+            portfolio = self.portfolio or default_portfolio(target)
+            metric = chosen_metric(self.metric, task.y, target, classes)
+            if task.inputs.weights is not None and not metric.takes_weights:
+                warnings.warn(f"metric {metric.name} takes no sample_weight: it counts all rows the same", stacklevel=2)
+            run = Run(settings, folder, task, choices, portfolio, metric, clock)
             write_run(run, classes, _name_of(y))
             with show(self.progress, run) as watch:
                 execute(run, connection, watch)
@@ -120,7 +146,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         *,
         choices: str | Choices | None = None,
         portfolio: Portfolio | None = None,
-        metric: Metric | None = None,
+        metric: MetricChoice = None,
         progress: bool | None = None,
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
@@ -133,7 +159,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         settings = read_settings(folder)
         if folder.is_complete:
             return cls.load(folder.path, choices=choices)
-        _, target = read_labels(folder.path / "labels.json")
+        classes, target = read_labels(folder.path / "labels.json")
         _check_kind(cls, target, folder)
         estimator = cls(
             **{**asdict(settings), "metric": metric or settings.metric},
@@ -143,13 +169,14 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             progress=progress,
         )
         limit = math.inf if settings.time_limit is None else settings.time_limit
+        task = folder.read_task(target)
         run = Run(
             settings,
             folder,
-            folder.read_task(target),
+            task,
             preset(choices),
             portfolio or default_portfolio(target),
-            find_metric(estimator.metric, cls._task_type),
+            chosen_metric(estimator.metric, task.y, target, classes),
             Clock.start(limit, spent_s=spent_seconds(folder)),
         )
         with connecting(settings) as connection, show(progress, run) as watch:
@@ -305,13 +332,12 @@ def _checked(estimator: _Tabular) -> Settings:
         raise SettingError("time_limit and n_trials are both None: give seconds or a number of trials")
     for name, kinds, wanted in _OBJECTS:
         value = getattr(estimator, name)
-        if not (value is None or isinstance(value, kinds)):
+        if not (value is None or isinstance(value, kinds) or (name == "metric" and callable(value))):
             raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
-    chosen = estimator.metric
     return Settings(
         None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
         None if n_trials is None else _count("n_trials", n_trials, least=1),
-        chosen.name if isinstance(chosen, Metric) else chosen,
+        metric_name(estimator.metric),
         _count("seed", estimator.seed, least=0),
         None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
         _gpus(estimator.gpus_per_trial),
@@ -321,7 +347,7 @@ def _checked(estimator: _Tabular) -> Settings:
 
 
 _OBJECTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
-    ("metric", (str, Metric), "the name of a metric or a Metric"),
+    ("metric", (str, Metric), "the name of a metric, a Metric, a scorer of scikit-learn or a function"),
     ("choices", (str, Choices), "the name of a preset or a Choices"),
     ("portfolio", (Portfolio,), "a Portfolio"),
     ("run_folder", (str, PathLike), "a path"),

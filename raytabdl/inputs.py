@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64] | NDArray[np.float32]
 Rows = NDArray[np.int64]
+Weights = NDArray[np.float64] | None
+"""How much each row counts, of shape (n,); None where all count the same."""
 
 
 class TaskType(Enum):
@@ -30,19 +32,38 @@ class Inputs:
 
     ``numeric`` is float32 of shape (n, d_num), NaN where a value is missing. ``categorical`` is int32 of
     shape (n, d_cat); column j holds codes below ``cardinalities[j]``, and code 0 is the level of
-    categories that were not seen when the schema was made.
+    categories that were not seen when the schema was made. ``weights``, (n,), say how much each row counts when
+    something is trained on the rows or validated by them: about 1 on average, and None where all count the same.
     """
 
     numeric: NDArray[np.float32]
     categorical: NDArray[np.int32]
     cardinalities: tuple[int, ...]
+    weights: Weights = None
 
     def __len__(self) -> int:
         return len(self.numeric)
 
     def take(self, rows: Rows) -> Inputs:
         """The given rows, copied."""
-        return Inputs(self.numeric[rows], self.categorical[rows], self.cardinalities)
+        weights = None if self.weights is None else self.weights[rows]
+        return Inputs(self.numeric[rows], self.categorical[rows], self.cardinalities, weights)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What predictions of validation rows are compared with: the targets and weights of the rows."""
+
+    y: Array
+    weights: Weights
+
+
+def mean_and_deviation(values: Array, weights: Weights) -> tuple[float, float]:
+    """Of weighted values."""
+    if weights is None:
+        return float(values.mean()), float(values.std())
+    mean = float(np.average(values, weights=weights))
+    return mean, float(np.sqrt(np.average(np.square(values - mean), weights=weights)))
 
 
 @dataclass(frozen=True)

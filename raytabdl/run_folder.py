@@ -143,19 +143,33 @@ class RunFolder:
             np.save(folder / "categorical.npy", task.inputs.categorical, allow_pickle=False)
             np.save(folder / "y.npy", task.y, allow_pickle=False)
             np.save(folder / "folds.npy", task.folds, allow_pickle=False)
+            if task.inputs.weights is not None:
+                np.save(folder / "weights.npy", task.inputs.weights, allow_pickle=False)
         write_json(self.path / "schema.json", task.schema.to_json())
         for fold in range(task.n_folds):
-            write_array(self._targets(fold), task.y[task.split(fold)[1]])
+            truth = task.truth(fold)
+            write_array(self._targets(fold), truth.y)
+            if truth.weights is not None:
+                write_array(make_folder(self._row_weights) / self._targets(fold).name, truth.weights)
 
     def _targets(self, fold: int) -> Path:
         """Where the targets of the validation rows of a fold lie: members' predictions are of these rows."""
         return self.path / "validation" / f"{fold:04d}.npy"
 
+    @property
+    def _row_weights(self) -> Path:
+        """The weights of these rows, of each fold a file; there is no folder where all count the same."""
+        return self.path / "validation_weights"
+
     def read_task(self, target: Target) -> Task:
         folder = self.path / "task"
         schema = self.read_schema()
+        weights = folder / "weights.npy"
         inputs = Inputs(
-            read_array(folder / "numeric.npy"), read_array(folder / "categorical.npy"), schema.cardinalities
+            read_array(folder / "numeric.npy"),
+            read_array(folder / "categorical.npy"),
+            schema.cardinalities,
+            read_array(weights) if weights.exists() else None,
         )
         return Task(inputs, read_array(folder / "y.npy"), target, schema, read_array(folder / "folds.npy"))
 
@@ -193,7 +207,8 @@ class RunFolder:
     def builder(self, metric: Metric, size: int) -> EnsembleBuilder:
         """An ensemble builder with all published members; what is not better than the dummy stays out."""
         y, *other_folds = (read_array(path) for path in sorted(self._targets(0).parent.glob("*.npy")))
-        builder = EnsembleBuilder(y, metric, size, other_folds=other_folds)
+        weights = [read_array(path) for path in sorted(self._row_weights.glob("*.npy"))]
+        builder = EnsembleBuilder(y, metric, size, other_folds=other_folds, row_weights=weights)
         for member in self.members():
             loss = builder.add(member, self.read_predictions(member))
             if member.startswith("quick-dummy"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,46 +14,66 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
-from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType
+from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType, Truth
 from raytabdl.schema import Kind, Schema, infer_schema, to_frame
-
-MAX_VALIDATION_ROWS = 20_000
+from raytabdl.validation import (
+    MAX_VALIDATION_ROWS,
+    TRAINED,
+    UNUSED,
+    Folds,
+    Splitter,
+    TimeOrder,
+    Validation,
+    group_codes,
+    group_partition,
+    own_partition,
+    partition,
+)
 
 
 @dataclass(frozen=True)
 class Task:
     """A table to learn from, fixed for the whole run.
 
-    ``y`` holds class codes (int64) or values (float64). ``folds`` gives each row's fold; rows of fold -1
-    belong to every training part: the only row of a class must not be missing from it.
+    ``y`` holds class codes (int64) or values (float64). ``folds``, (n,), gives each row's fold, or says that it is in
+    every training part: the only row of a class must not be missing from it. Where it is (n_lines, n), a fold is
+    validated and trained by the rows of the line that it is in: folds of one's own may overlap, and leave rows out.
     """
 
     inputs: Inputs
     y: Array
     target: Target
     schema: Schema
-    folds: NDArray[np.int16]
+    folds: Folds
 
     @property
     def n_folds(self) -> int:
-        return int(self.folds.max()) + 1
+        return max(1, int(self.folds.max()) + 1)
 
     @cached_property
     def content(self) -> str:
         """A hash of all that is learned from: rows, targets and folds."""
         digest = hashlib.sha256(f"{self.target} {self.inputs.cardinalities}".encode())
-        for array in (self.inputs.numeric, self.inputs.categorical, self.y, self.folds):
+        weights = () if self.inputs.weights is None else (self.inputs.weights,)
+        for array in (self.inputs.numeric, self.inputs.categorical, self.y, self.folds, *weights):
             digest.update(f"{array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def split(self, fold: int) -> tuple[Rows, Rows]:
         """The training and the validation rows of a fold; all rows for both where one would be empty."""
-        train, valid = np.flatnonzero(self.folds != fold), np.flatnonzero(self.folds == fold)
+        lines = np.atleast_2d(self.folds)
+        line = lines[(lines == fold).any(axis=1).argmax()]
+        train, valid = np.flatnonzero((line != fold) & (line != UNUSED)), np.flatnonzero(line == fold)
         if len(train) == 0 or len(valid) == 0:
             everything = np.arange(len(self.y))
             return everything, everything
         return train, valid
+
+    def truth(self, fold: int) -> Truth:
+        """What predictions of the validation rows of a fold are compared with."""
+        rows = self.split(fold)[1]
+        return Truth(self.y[rows], None if self.inputs.weights is None else self.inputs.weights[rows])
 
 
 @dataclass(frozen=True)
@@ -96,6 +116,27 @@ def encode_labels(y: Any) -> tuple[NDArray[np.int64], Labels]:
 
 def encode_values(y: Any) -> NDArray[np.float64]:
     """The target of a regression as float64. Raises DataError where a value is missing, infinite or no number."""
+    numbers = _numbers(y)
+    if (numbers == numbers[0]).all():
+        warnings.warn(f"y is {numbers[0]} in every row, and so is every prediction", stacklevel=2)
+    return numbers
+
+
+def encode_further(y: Any, classes: NDArray[Any] | None) -> Array:
+    """The targets of further rows as those of training were encoded; without classes they are numbers.
+
+    Raises DataError where a label is none of the classes.
+    """
+    if classes is None:
+        return _numbers(y)
+    labels = _target_values(y).tolist()
+    code_of = {label: code for code, label in enumerate(classes.tolist())}
+    if unknown := set(labels) - set(code_of):
+        raise DataError(f"{len(unknown)} labels were not in training, among them {next(iter(unknown))!r}")
+    return np.array([code_of[label] for label in labels], np.int64)  # type: ignore[return-value]
+
+
+def _numbers(y: Any) -> NDArray[np.float64]:
     values = _target_values(y)
     try:
         if values.dtype.kind in "mM":
@@ -108,59 +149,127 @@ def encode_values(y: Any) -> NDArray[np.float64]:
         raise DataError(
             f"Input y contains infinity: {len(infinite)} rows, the first at position {infinite[0]}; drop these rows"
         )
-    if (numbers == numbers[0]).all():
-        warnings.warn(f"y is {numbers[0]} in every row, and so is every prediction", stacklevel=2)
     return numbers
 
 
-def make_task(X: Any, y: Any, target: Target, n_folds: int, rng: np.random.Generator) -> Task:
-    """The task of a table and an encoded target."""
+def make_task(
+    X: Any,
+    y: Any,
+    target: Target,
+    n_folds: int,
+    rng: np.random.Generator,
+    *,
+    sample_weight: Any = None,
+    groups: Any = None,
+    validation: Validation | None = None,
+    holdout: tuple[Any, Any] | None = None,
+) -> Task:
+    """The task of a table and an encoded target, divided into about ``n_folds`` folds unless told otherwise.
+
+    Rows of weight 0 are left out, as if they were not there. ``holdout`` is another table and its encoded target to
+    validate by.
+    """
     frame = to_frame(X)
+    n_rows = len(frame)
+    weights = None if sample_weight is None else _row_weights(sample_weight, n_rows)
+    kept = np.arange(n_rows) if weights is None else np.flatnonzero(weights)
+    if len(kept) < n_rows:
+        frame = frame.iloc[kept]
     schema = infer_schema(frame)
-    if len(frame) != len(y):
-        raise DataError(f"X and y have inconsistent numbers of samples: {len(frame)} rows and {len(y)} targets")
+    if n_rows != len(y):
+        raise DataError(f"X and y have inconsistent numbers of samples: {n_rows} rows and {len(y)} targets")
+    y = y[kept]
+    if len(kept) < n_rows and target.task_type.is_classification and len(np.unique(y)) < 2:
+        raise DataError("sample_weight leaves rows of one class only; a classifier needs at least 2 classes")
     if not schema.columns:
         warnings.warn(f"no usable features ({dict(schema.dropped)}); the model predicts the prior", stacklevel=3)
-    if len(y) > 5 * MAX_VALIDATION_ROWS:
-        n_folds = max(n_folds, -(-len(y) // MAX_VALIDATION_ROWS))
-    task = Task(schema.encode(frame), y, target, schema, partition(y, target, n_folds, rng))
+    inputs = schema.encode(frame)
+    if weights is not None:
+        inputs = replace(inputs, weights=weights[kept] / weights[kept].mean())
+    if holdout is not None:
+        task = _held_out(Task(inputs, y, target, schema, np.full(len(y), TRAINED, np.int16)), *holdout)
+    else:
+        codes = None if groups is None else group_codes(groups, n_rows)
+        if validation is not None:
+            folds = _asked(validation, frame, y, codes, kept, n_rows)
+        else:
+            folds = _folds(y, None if codes is None else codes[kept], target, n_folds, rng)
+        task = Task(inputs, y, target, schema, folds)
     if leaks := _leaks(task):
         warnings.warn(f"columns that are the target under another name: {leaks}; drop them from X", stacklevel=3)
     return task
 
 
-def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) -> NDArray[np.int16]:
-    """The fold of each row: every class, or every stretch of a sorted target, is spread evenly over the folds.
+def _row_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
+    """Weights as float64. Raises DataError where they do not fit the rows, are no numbers, negative or all zero."""
+    try:
+        weights = np.asarray(sample_weight, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"sample_weight must hold numbers: {error}") from error
+    if weights.shape != (n_rows,):
+        raise DataError(f"sample_weight must have a weight for each of the {n_rows} rows, got shape {weights.shape}")
+    for what, is_bad in (("missing or infinite", ~np.isfinite(weights)), ("negative", weights < 0)):
+        if is_bad.any():
+            raise DataError(
+                f"sample_weight has {int(is_bad.sum())} {what} values, the first at position {int(is_bad.argmax())}; "
+                "give these rows 0 or drop them"
+            )
+    if n_rows and not weights.any():
+        raise DataError("sample_weight is zero in every row; at least 2 rows need a weight above 0")
+    return weights
 
-    There are fewer folds where no class has that many rows. The rows of a class with fewer rows than folds are
-    spread over the folds after the first, and the only row of a class gets fold -1.
+
+def _folds(y: Array, groups: Rows | None, target: Target, n_folds: int, rng: np.random.Generator) -> Folds:
+    """Folds by the targets, and by groups where there are any."""
+    if len(y) > 5 * MAX_VALIDATION_ROWS:
+        n_folds = max(n_folds, -(-len(y) // MAX_VALIDATION_ROWS))
+    if groups is None:
+        return partition(y, target, n_folds, rng)
+    return group_partition(y, np.unique(groups, return_inverse=True)[1], target, n_folds, rng)
+
+
+def _asked(
+    validation: Validation, frame: pd.DataFrame, y: Array, groups: Rows | None, kept: Rows, n_rows: int
+) -> Folds:
+    """The folds that a user asked for; a list of pairs names rows as they were before those of weight 0 were left out.
+
+    Raises DataError where they cannot be made of the rows.
     """
-    n_rows = len(y)
-    n_folds = min(n_folds, n_rows)
-    folds = np.empty(n_rows, np.int16)
-    shuffled = rng.permutation(n_rows)
-    by_target = shuffled[np.argsort(y[shuffled], kind="stable")]
-    if not target.task_type.is_classification:
-        # Each stretch of n_folds neighbours gives one row to each fold, in random order.
-        n_stretches = -(-n_rows // n_folds)
-        order = np.argsort(rng.random((n_stretches, n_folds)), axis=1).ravel()[:n_rows]
-        folds[by_target] = order
-        return folds
-    counts = np.bincount(y.astype(np.int64), minlength=target.n_classes)
-    n_folds = max(2, min(n_folds, int(counts.max())))
-    start = 0
-    offset = 0
-    for count in counts:
-        rows = by_target[start : start + count]
-        if count == 1:
-            folds[rows] = -1
-        elif count < n_folds:
-            folds[rows] = 1 + np.arange(count) % (n_folds - 1)
-        else:
-            folds[rows] = (offset + np.arange(count)) % n_folds
-            offset += int(count)
-        start += int(count)
+    if isinstance(validation, Splitter):
+        own = None if groups is None else groups[kept]
+        try:
+            pairs = list(validation.split(frame, y, own))
+        except (TypeError, ValueError) as error:
+            raise DataError(f"validation cannot split the {len(y)} rows: {error}") from error
+        return own_partition(pairs, len(y))
+    if isinstance(validation, TimeOrder):
+        return validation.partition(frame)
+    folds = own_partition(validation, n_rows)[:, kept]
+    for part, value in (("training", TRAINED), ("validation", np.arange(len(folds))[:, None])):
+        if not (folds == value).any(axis=1).all():
+            raise DataError(f"sample_weight is zero in all {part} rows of a fold of validation; leave the fold out")
     return folds
+
+
+def _held_out(task: Task, X_valid: Any, y_valid: Any) -> Task:
+    """The task with the rows of another table behind its own, of weight 1, which are fold 0."""
+    try:
+        inputs = task.schema.encode(X_valid)
+    except DataError as error:
+        raise DataError(f"X_valid does not fit X: {error}") from error
+    if len(inputs) != len(y_valid) or len(inputs) == 0:
+        raise DataError(
+            f"X_valid and y_valid must have as many rows, at least 1, got {len(inputs)} rows and {len(y_valid)} targets"
+        )
+    own, n_valid = task.inputs, len(inputs)
+    together = replace(
+        own,
+        numeric=np.concatenate([own.numeric, inputs.numeric]),
+        categorical=np.concatenate([own.categorical, inputs.categorical]),
+        weights=None if own.weights is None else np.concatenate([own.weights, np.ones(n_valid)]),
+    )
+    folds = np.concatenate([task.folds, np.zeros(n_valid, np.int16)])
+    return replace(task, inputs=together, y=np.concatenate([task.y, y_valid]), folds=folds)
 
 
 def infer_target(codes_or_values: Array, classes: Sequence[Any] | NDArray[Any] | None) -> Target:

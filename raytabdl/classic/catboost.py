@@ -153,4 +153,5 @@ def _pool(X: Inputs, y: Array | None) -> Any:
 
     codes = X.categorical.astype("S").astype(object) if X.categorical.size else None
     numbers = np.ascontiguousarray(X.numeric) if X.numeric.size else None
-    return catboost.Pool(catboost.FeaturesData(num_feature_data=numbers, cat_feature_data=codes), label=y)
+    features = catboost.FeaturesData(num_feature_data=numbers, cat_feature_data=codes)
+    return catboost.Pool(features, label=y, weight=X.weights)

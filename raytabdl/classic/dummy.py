@@ -24,10 +24,10 @@ class Dummy(Classic):
 
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         if self.target.task_type.is_classification:
-            counts = np.bincount(y.astype(np.int64), minlength=self.target.n_classes)
+            counts = np.bincount(y.astype(np.int64), X.weights, minlength=self.target.n_classes)
             self.prior_ = (counts / counts.sum()).tolist()
         else:
-            self.prior_ = [float(y.mean())]
+            self.prior_ = [float(np.average(y, weights=X.weights))]
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
         if self.target.task_type.is_classification:

@@ -59,9 +59,10 @@ class RandomForest(Classic):
         cls = DecisionTreeClassifier if self.target.task_type.is_classification else DecisionTreeRegressor
         while len(self.trees_) < n_iterations:
             rng = np.random.default_rng([self.seed, len(self.trees_)])
-            weights = None
+            weights = X.weights
             if self.bootstrap:
-                weights = np.bincount(rng.integers(len(y), size=len(y)), minlength=len(y)).astype(np.float64)
+                counts = np.bincount(rng.integers(len(y), size=len(y)), minlength=len(y)).astype(np.float64)
+                weights = counts if weights is None else counts * weights
             tree = cls(
                 splitter=self.splitter,
                 max_features=self.max_features,

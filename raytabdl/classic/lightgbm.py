@@ -99,6 +99,7 @@ class LightGBM(Classic):
             data = lightgbm.Dataset(
                 _matrix(X),
                 y,
+                weight=X.weights,
                 categorical_feature=list(range(X.numeric.shape[1], X.numeric.shape[1] + len(X.cardinalities))),
                 params={"verbose": -1},
                 free_raw_data=False,

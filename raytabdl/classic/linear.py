@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from raytabdl.classic.design import Design
 from raytabdl.component import Classic, Real, Space
-from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.inputs import Array, Inputs, Target, Weights, mean_and_deviation
 from raytabdl.persistence import read_arrays, write_arrays
 
 
@@ -35,7 +35,8 @@ class Linear(Classic):
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         if len(self.path_) == 0:
             matrix = self.design_.fit(X).matrix(X)
-            self.path_ = _descend(matrix, self._truth(y), self.target, self.l2, self.horizon)
+            truth = self._truth(y, X.weights)
+            self.path_ = _descend(matrix, truth, X.weights, self.target, self.l2, self.horizon)
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
         coefficients = self.path_[min(n_iterations, len(self.path_)) - 1]
@@ -56,37 +57,40 @@ class Linear(Classic):
         self.path_, self.scale_ = arrays["path"], arrays["scale"]
         self.design_.restore(arrays)
 
-    def _truth(self, y: Array) -> NDArray[np.float64]:
+    def _truth(self, y: Array, weights: Weights) -> NDArray[np.float64]:
         """One-hot classes, or the standardised target as a column."""
         if self.target.task_type.is_classification:
             return np.eye(self.target.n_classes)[y.astype(np.int64)]
-        spread = float(y.std())
-        self.scale_ = np.array([float(y.mean()), spread if spread > 0 else 1.0])
+        mean, spread = mean_and_deviation(y, weights)
+        self.scale_ = np.array([mean, spread if spread > 0 else 1.0])
         return np.asarray((y[:, None] - self.scale_[0]) / self.scale_[1], np.float64)
 
 
 def _descend(
-    design: Any, truth: NDArray[np.float64], target: Target, l2: float, n_iterations: int
+    design: Any, truth: NDArray[np.float64], weights: Weights, target: Target, l2: float, n_iterations: int
 ) -> NDArray[np.float32]:
     """The coefficients after each step of L-BFGS from zero: (n_steps, d, d_out), the last row the intercept."""
     from scipy.optimize import minimize
     from scipy.special import log_softmax
 
     shape = (design.shape[1], target.d_out)
+    total = len(truth) if weights is None else weights.sum()
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         coefficients = flat.reshape(shape)
         outputs = np.asarray(design @ coefficients)
         if target.task_type.is_classification:
             log_probabilities = log_softmax(outputs, axis=1)
-            loss = -(log_probabilities * truth).sum() / len(truth)
+            losses = -(log_probabilities * truth)
             slope = np.exp(log_probabilities) - truth
         else:
             slope = outputs - truth
-            loss = 0.5 * np.square(slope).mean()
-        gradient = np.asarray(design.T @ slope) / len(truth)
+            losses = 0.5 * np.square(slope)
+        if weights is not None:
+            losses, slope = losses * weights[:, None], slope * weights[:, None]
+        gradient = np.asarray(design.T @ slope) / total
         gradient[:-1] += l2 * coefficients[:-1]
-        return float(loss + 0.5 * l2 * np.square(coefficients[:-1]).sum()), gradient.ravel()
+        return float(losses.sum() / total + 0.5 * l2 * np.square(coefficients[:-1]).sum()), gradient.ravel()
 
     path: list[NDArray[np.float32]] = []
     minimize(

@@ -32,7 +32,7 @@ class NearestNeighbours(Classic):
     """The mean of the k nearest training rows; iterations are 27ths of the rows that are kept, in random order.
 
     The squared distance is that of the scaled numbers plus ``category_weight`` for each category that differs. Class
-    frequencies count as one more neighbour, since no class is impossible.
+    frequencies count as one more neighbour, since no class is impossible. Weighted rows have weighted votes.
     """
 
     name: ClassVar[str] = "neighbours"
@@ -65,6 +65,7 @@ class NearestNeighbours(Classic):
         self.codes_ = np.empty((0, 0), np.int32)
         self.y_: NDArray[np.float64] = np.empty(0)
         self.prior_: NDArray[np.float64] = np.empty(0)
+        self.row_weights_: NDArray[np.float64] = np.empty(0)
         self._is_training = False
         self._nearest: tuple[Inputs, int, Keys] | None = None
 
@@ -79,17 +80,18 @@ class NearestNeighbours(Classic):
         kept = X.take(order)
         self.numbers_, self.codes_ = self.design_.fit(X).numbers(kept), kept.categorical
         self.y_ = y[order].astype(np.float64)
+        self.row_weights_ = np.ones(len(order)) if kept.weights is None else kept.weights
         if self.target.task_type.is_classification:
-            counts = np.bincount(y.astype(np.int64), minlength=self.target.n_classes)
+            counts = np.bincount(y.astype(np.int64), X.weights, minlength=self.target.n_classes)
             self.prior_ = counts / counts.sum()
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
         nearest = self._search(X, min(self._n_rows(n_iterations), self.n_kept_))
         distances = np.sqrt((nearest >> 32).astype(np.int32).view(np.float32).astype(np.float64))
-        y = self.y_[nearest & 0xFFFFFFFF]
-        weights = np.ones_like(distances)
+        rows = nearest & 0xFFFFFFFF
+        y, weights = self.y_[rows], self.row_weights_[rows]
         if self.weights == "distance":
-            weights = 1 / np.maximum(distances, 1e-6)
+            weights = weights / np.maximum(distances, 1e-6)
             weights *= weights.shape[1] / weights.sum(axis=1, keepdims=True)  # k neighbours in all, as in uniform
         if not self.target.task_type.is_classification:
             return np.asarray((weights * y).sum(axis=1) / weights.sum(axis=1))
@@ -103,6 +105,7 @@ class NearestNeighbours(Classic):
             "numbers": self.numbers_[: self.n_kept_],
             "codes": self.codes_[: self.n_kept_],
             "y": self.y_[: self.n_kept_],
+            "row_weights": self.row_weights_[: self.n_kept_],
             "prior": self.prior_,
             "n_rows": np.array([self.n_rows_]),
             **self.design_.state(),
@@ -113,6 +116,7 @@ class NearestNeighbours(Classic):
         arrays = read_arrays(folder / "neighbours.safetensors")
         self.numbers_, self.codes_, self.y_ = arrays["numbers"], arrays["codes"], arrays["y"]
         self.prior_ = arrays["prior"]
+        self.row_weights_ = arrays.get("row_weights", np.ones(len(self.y_)))  # 0.1 had none
         self.n_rows_, self.n_kept_ = int(arrays["n_rows"][0]), len(self.y_)
         self.design_.restore(arrays)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from raytabdl.classic.design import Design
 from raytabdl.component import Classic, Integer, Real, Space
-from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.inputs import Array, Inputs, Target, mean_and_deviation
 from raytabdl.persistence import read_arrays, write_arrays
 
 _BATCH, _STEPS = 64, 160
@@ -125,12 +125,15 @@ class SVM(Classic):
         self.phases_ = rng.uniform(0, 2 * np.pi, n_features).astype(np.float32)
         self.course_ = np.zeros((2, n_features + 1, d_out), np.float32)
         if not self.target.task_type.is_classification:
-            spread = float(y.std())
-            self.scale_ = np.array([float(y.mean()), spread if spread > 0 else 1.0])
+            mean, spread = mean_and_deviation(y, X.weights)
+            self.scale_ = np.array([mean, spread if spread > 0 else 1.0])
 
     def _iterate(self, X: Inputs, y: Array) -> None:
         rng = np.random.default_rng([self.seed, 1 + len(self.path_)])
-        drawn = rng.integers(len(X), size=_BATCH * _STEPS)
+        if X.weights is None:
+            drawn = rng.integers(len(X), size=_BATCH * _STEPS)
+        else:  # a row is met as often as it weighs
+            drawn = rng.choice(len(X), size=_BATCH * _STEPS, p=X.weights / X.weights.sum())
         rows, drawn = np.unique(drawn, return_inverse=True)  # of a small table each row's features are computed once
         features = self._features(self.design_.matrix(X.take(rows)).astype(np.float32))
         truth = self._truth(y[rows])

@@ -12,7 +12,7 @@ import numpy as np
 
 from raytabdl.calibration import rung_loss, scale
 from raytabdl.component import Config, Horizon
-from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.inputs import Array, Inputs, Target, Truth
 from raytabdl.persistence import read_array, read_json, write_array, write_json
 from raytabdl.space import Choices
 from raytabdl.task import Task
@@ -135,9 +135,9 @@ class Pipeline(ABC):
         """Whether a training is so far beyond its best point that it finds no better one, in epochs or iterations."""
         return not self.is_told_whole and n_done > FAR_BEYOND * n_at_best + n_full / 27
 
-    def _evaluate(self, y: Array, predictions: Array) -> tuple[float, bool]:
+    def _evaluate(self, truth: Truth, predictions: Array) -> tuple[float, bool]:
         """The rung loss, and whether it is the best so far, whose scaled predictions are kept then."""
-        loss, temperature = rung_loss(y, predictions, self.target)
+        loss, temperature = rung_loss(truth.y, predictions, self.target, truth.weights)
         if not loss < self.best_loss:
             return loss, False
         self.best_loss = loss

@@ -31,10 +31,10 @@ class ClassicPipeline(Pipeline):
     def train(self, task: Task, fold: int, most_seconds: float = math.inf) -> Iterator[Point]:
         train, valid = task.split(fold)
         X, y = task.inputs.take(train), task.y[train]
-        X_valid, y_valid = task.inputs.take(valid), task.y[valid]
+        X_valid, truth = task.inputs.take(valid), task.truth(fold)
         if not self.target.task_type.is_classification:
             # The boosters keep targets as float32, which has no digits left for small changes of large values.
-            self.standard = Standard.of(y)
+            self.standard = Standard.of(y, X.weights)
             y = self.standard.standardised(y)
         n_done, n_full = self._iterations(self.budget), self._iterations(self.horizon.max_budget)
         while self.budget < self.horizon.max_budget:
@@ -49,7 +49,7 @@ class ClassicPipeline(Pipeline):
             trained = time.perf_counter()
             self._trained_s += trained - began
             self.budget += 1
-            loss, is_best = self._evaluate(y_valid, self._predictions(X_valid, n_done))
+            loss, is_best = self._evaluate(truth, self._predictions(X_valid, n_done))
             if is_best:
                 self.best_iterations = n_done
             ended = time.perf_counter()

@@ -72,7 +72,7 @@ class NetworkPipeline(Pipeline):
             self.begin(task, fold)
         assert self._training is not None
         prepared = self.preprocessing.prepare(task, fold, self._cache)
-        X_valid, y_valid = _as_tensors(prepared.x_num_valid, prepared.x_cat_valid), task.y[task.split(fold)[1]]
+        X_valid, truth = _as_tensors(prepared.x_num_valid, prepared.x_cat_valid), task.truth(fold)
         stopping = self._member("stopping", Stopping)
         most_seconds = min(most_seconds, self.horizon.seconds or math.inf)
         fastest = math.inf
@@ -85,7 +85,7 @@ class NetworkPipeline(Pipeline):
             self.last_epoch = epoch = next(self._training.epochs())
             began = time.perf_counter()
             networks = self._training.predictors()
-            loss, is_best = self._evaluate(y_valid, self._predictions(networks, X_valid))
+            loss, is_best = self._evaluate(truth, self._predictions(networks, X_valid))
             if is_best:
                 self._keep_weights(networks)
                 self._best_epoch = epoch.index
@@ -145,12 +145,15 @@ class NetworkPipeline(Pipeline):
     def _start(self, task: Task, fold: int, with_gradients: bool = False) -> Training:
         """Fits the preprocessing on the training part and builds an untrained network."""
         prepared = self.preprocessing.prepare(task, fold, self._cache)
-        y = prepared.y
+        y, weights = prepared.y, None
+        if prepared.weights is not None:
+            mean = prepared.weights.mean()  # losses stay as large as without weights
+            weights = torch.from_numpy((prepared.weights / mean).astype(np.float32)).to(_device())
         if self.target.task_type.is_classification:
-            y_tensor = torch.from_numpy(y.astype(np.int64))
+            y_tensor = torch.from_numpy(y.astype(np.int64)).to(_device())
         else:
-            self.standard = Standard.of(y)
-            y_tensor = torch.from_numpy(self.standard.standardised(y).astype(np.float32))
+            self.standard = Standard.of(y, prepared.weights)
+            y_tensor = torch.from_numpy(self.standard.standardised(y).astype(np.float32)).to(_device())
         x_num, x_cat = _as_tensors(prepared.x_num, prepared.x_cat)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -159,10 +162,10 @@ class NetworkPipeline(Pipeline):
                 self.network.initialise(x_num, x_cat)
         return Training(
             self.network,
-            TrainingData(x_num, x_cat, y_tensor.to(_device())),
+            TrainingData(x_num, x_cat, y_tensor, weights),
             optimizer=self._member("optimizer", Optimizer),
             schedule=self._member("schedule", Schedule),
-            loss=self._member("objective", Objective).loss(y_tensor),
+            loss=self._member("objective", Objective).loss(y_tensor, weights),
             augmentation=self._member("augmentation", Augmentation),
             averaging=self._member("averaging", Averaging),
             batch_size=int(self._settings["batch_size"]),

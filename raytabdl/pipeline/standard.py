@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raytabdl.inputs import Array
+from raytabdl.inputs import Array, Weights, mean_and_deviation
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Standard:
     highest: float = 0.0
 
     @classmethod
-    def of(cls, y: Array) -> Standard:
-        deviation = float(y.std())
-        return cls(float(y.mean()), deviation if deviation > 0 else 1.0, float(y.min()), float(y.max()))
+    def of(cls, y: Array, weights: Weights = None) -> Standard:
+        mean, deviation = mean_and_deviation(y, weights)
+        return cls(mean, deviation if deviation > 0 else 1.0, float(y.min()), float(y.max()))
 
     def standardised(self, y: Array) -> Array:
         return (y - self.mean) / self.deviation

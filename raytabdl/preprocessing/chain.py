@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import raytabdl
 from raytabdl.component import Component, ConfigValue
-from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.inputs import Array, Inputs, Target, Weights
 from raytabdl.preprocessing.cache import FoldCache
 from raytabdl.preprocessing.categorical import AllLevels
 from raytabdl.preprocessing.encode import Codes, Encoder
@@ -51,7 +51,8 @@ class Chosen:
 class Prepared:
     """A fold as a network is handed it: numbers (float32) and codes (int64) of training and validation rows.
 
-    The training rows are resampled and have their targets. The arrays may be mapped from a file: leave them unchanged.
+    The training rows are resampled and have their targets, and their weights (float64) where rows are weighted. The
+    arrays may be mapped from a file: leave them unchanged.
     """
 
     x_num: NDArray[np.float32]
@@ -60,6 +61,7 @@ class Prepared:
     x_num_valid: NDArray[np.float32]
     x_cat_valid: NDArray[np.int64]
     cardinalities: tuple[int, ...]
+    weights: Weights = None
 
 
 class Preprocessing:
@@ -80,8 +82,10 @@ class Preprocessing:
 
     def fit_resample(self, X: Inputs, y: Array, target: Target, seed: int) -> tuple[Inputs, Array]:
         """Fits every step on a training part, and gives what a network is to be trained on."""
+        weights = X.weights
         for index, step in enumerate(self._steps.values()):
             X = step.fit_transform(X, y, target, np.random.default_rng([seed, index]))
+        X = replace(X, weights=weights)  # a step of the user's own may know nothing of them
         return self._resampler.resample(X, y, target, np.random.default_rng([seed, len(self._steps)]))
 
     def transform(self, X: Inputs) -> Inputs:
@@ -118,6 +122,7 @@ class Preprocessing:
             arrays["x_num_valid"],
             arrays["x_cat_valid"],
             tuple(arrays["cardinalities"].tolist()),
+            arrays.get("weights"),
         )
 
     def _prepared(self, task: Task, fold: int, seed: int) -> dict[str, NDArray[Any]]:
@@ -131,6 +136,7 @@ class Preprocessing:
             "x_num_valid": X_valid.numeric,
             "x_cat_valid": X_valid.categorical.astype(np.int64),
             "cardinalities": np.array(X.cardinalities, np.int64),
+            **({} if X.weights is None else {"weights": X.weights}),
             **{f"state.{name}": array for name, array in self.state().items()},
         }
 

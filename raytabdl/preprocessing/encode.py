@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from raytabdl.component import Integer, Real, Space
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType
 from raytabdl.preprocessing.step import MAX_COLUMNS, Step, with_categories, with_numbers
-from raytabdl.task import partition
+from raytabdl.validation import partition
 
 _MAX_CLASSES = 10
 """Classes whose shares are encoded, the most frequent ones: a table of 100,000 levels and all classes is too large."""

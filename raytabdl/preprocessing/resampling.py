@@ -105,6 +105,7 @@ class _OverSampler(_Resampler):
             X,
             numeric=np.concatenate([part.numeric for part in added]),
             categorical=np.concatenate([part.categorical for part in added]),
+            weights=None if X.weights is None else np.concatenate([part.weights for part in added]),
         )
         return together, np.concatenate(labels)
 
@@ -148,7 +149,7 @@ class SMOTE(_OverSampler):
         end = nearest[begin, rng.integers(k, size=n)]
         share = rng.random((n, 1), np.float32)
         return replace(
-            X,
+            X.take(begin),
             numeric=X.numeric[begin] + share * (X.numeric[end] - X.numeric[begin]),
             categorical=np.where(share < 0.5, X.categorical[begin], X.categorical[end]),
         )

@@ -293,14 +293,14 @@ def _give_way() -> None:
 def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Result:
     predictions = result.pipeline.best_predictions
     assert predictions is not None
-    y_valid = run.task.y[run.task.split(0)[1]]
+    truth = run.task.truth(0)
     run.folder.write_curve(result.trial_id, result.points)
     return Result(
         result.trial_id,
         result.pipeline.budget,
         result.pipeline.best_loss,
         loss,
-        {m.name: m.value(y_valid, predictions) for m in logged(run.task.target.task_type)},
+        {m.name: m.measure(truth.y, predictions, truth.weights) for m in logged(run.task.target.task_type)},
         Seconds(sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)),
         run.clock.elapsed(),
         member,

@@ -104,7 +104,7 @@ class PipelineTrainable(tune.Trainable):
         self._fold: int = new_config["fold"]
         # On another fold than the first a trial is not judged: it trains as long as the one that it repeats did.
         self._rungs = self.assignment.rungs if self._fold == 0 else (new_config["train_to"],)
-        self._y_valid = self.task.y[self.task.split(self._fold)[1]]
+        self._truth = self.task.truth(self._fold)
         self._pipeline: Pipeline | None = None
         self._course: Iterator[Point] | None = None
         self._longest_s = 0.0
@@ -161,8 +161,9 @@ class PipelineTrainable(tune.Trainable):
             self._published = pipeline.budget
             member = self.assignment.folder.publish(pipeline, self._trial_id)
             self._announce(member)
-            metric_loss = self.assignment.metric.loss(self._y_valid, pipeline.best_predictions)
-            scores = {m.name: m.value(self._y_valid, pipeline.best_predictions) for m in self.scores}
+            truth, predictions = self._truth, pipeline.best_predictions
+            metric_loss = self.assignment.metric.loss(truth.y, predictions, truth.weights)
+            scores = {m.name: m.measure(truth.y, predictions, truth.weights) for m in self.scores}
             if not is_out_of_time and self._fold == 0 and pipeline.budget < pipeline.horizon.max_budget:
                 self.assignment.folder.write_checkpoint(pipeline, self._trial_id)
         seconds = Seconds(training_s, evaluation_s, time.monotonic() - publishing, setup_s)

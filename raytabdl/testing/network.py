@@ -17,7 +17,7 @@ from raytabdl.members import dimensions
 from raytabdl.pipeline import load_model, make_pipeline
 from raytabdl.schema import infer_schema, to_frame
 from raytabdl.space import ROOT, Choices
-from raytabdl.task import Task, partition
+from raytabdl.task import Task
 from raytabdl.testing.contract import (
     TARGETS,
     configurations,
@@ -30,6 +30,7 @@ from raytabdl.testing.contract import (
     without_errors,
 )
 from raytabdl.training.loop import predict
+from raytabdl.validation import partition
 
 _TABLES: tuple[tuple[int, tuple[int, ...], int], ...] = ((3, (4, 30), 3), (2, (), 1), (0, (3, 5), 2))
 """Numeric columns, cardinalities and outputs: numbers and categories, and each of them alone."""

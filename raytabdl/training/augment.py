@@ -22,9 +22,17 @@ class Augmentation(Component):
 
     name: ClassVar[str] = "none"
 
-    def losses(self, network: Model, loss: Loss, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
-        """The loss of each row of a batch, (batch,); x_num (batch, d_num), x_cat (batch, d_cat)."""
-        return loss(network(x_num, x_cat), y)
+    def losses(
+        self,
+        network: Model,
+        loss: Loss,
+        x_num: Tensor,
+        x_cat: Tensor,
+        y: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
+        """The loss of each row of a batch times its weight, (batch,); x_num (batch, d_num), x_cat (batch, d_cat)."""
+        return _weighted(loss(network(x_num, x_cat), y), weights)
 
 
 class Mixup(Augmentation):
@@ -40,11 +48,19 @@ class Mixup(Augmentation):
     def __init__(self, *, alpha: float = 0.2) -> None:
         self.alpha = alpha
 
-    def losses(self, network: Model, loss: Loss, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
+    def losses(
+        self,
+        network: Model,
+        loss: Loss,
+        x_num: Tensor,
+        x_cat: Tensor,
+        y: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         share, other = _beta(self.alpha, y), torch.randperm(len(y), device=y.device)
         mixed_num = torch.lerp(x_num[other], x_num, share)
         mixed_cat = torch.where(torch.rand(x_cat.shape, device=y.device) < share, x_cat, x_cat[other])
-        return _mixed(loss, network(mixed_num, mixed_cat), y, y[other], share)
+        return _mixed(loss, network(mixed_num, mixed_cat), y, weights, other, share)
 
 
 class RowCutmix(Augmentation):
@@ -63,15 +79,23 @@ class RowCutmix(Augmentation):
         self.alpha = alpha
         self.probability = probability
 
-    def losses(self, network: Model, loss: Loss, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
+    def losses(
+        self,
+        network: Model,
+        loss: Loss,
+        x_num: Tensor,
+        x_cat: Tensor,
+        y: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         if float(torch.rand(())) >= self.probability:
-            return loss(network(x_num, x_cat), y)
+            return _weighted(loss(network(x_num, x_cat), y), weights)
         other = torch.randperm(len(y), device=y.device)
         cut = _columns(1 - _beta(self.alpha, y), x_num, x_cat)
         d_num = x_num.shape[1]
         mixed_num = torch.where(cut[:d_num], x_num[other], x_num)
         mixed_cat = torch.where(cut[d_num:], x_cat[other], x_cat)
-        return _mixed(loss, network(mixed_num, mixed_cat), y, y[other], 1 - cut.float().mean())
+        return _mixed(loss, network(mixed_num, mixed_cat), y, weights, other, 1 - cut.float().mean())
 
 
 class RowCutout(Augmentation):
@@ -90,12 +114,20 @@ class RowCutout(Augmentation):
         self.share = share
         self.probability = probability
 
-    def losses(self, network: Model, loss: Loss, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
+    def losses(
+        self,
+        network: Model,
+        loss: Loss,
+        x_num: Tensor,
+        x_cat: Tensor,
+        y: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         if float(torch.rand(())) < self.probability:
             cut = _columns(torch.tensor(self.share, device=y.device), x_num, x_cat)
             d_num = x_num.shape[1]
             x_num, x_cat = x_num.masked_fill(cut[:d_num], 0.0), x_cat.masked_fill(cut[d_num:], 0)
-        return loss(network(x_num, x_cat), y)
+        return _weighted(loss(network(x_num, x_cat), y), weights)
 
 
 class Adversarial(Augmentation):
@@ -107,12 +139,20 @@ class Adversarial(Augmentation):
     def __init__(self, *, epsilon: float = 0.01) -> None:
         self.epsilon = epsilon
 
-    def losses(self, network: Model, loss: Loss, x_num: Tensor, x_cat: Tensor, y: Tensor) -> Tensor:
+    def losses(
+        self,
+        network: Model,
+        loss: Loss,
+        x_num: Tensor,
+        x_cat: Tensor,
+        y: Tensor,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         x_num = x_num.detach().requires_grad_()
         clean = loss(network(x_num, x_cat), y)
         (slope,) = torch.autograd.grad(clean.sum(), x_num, retain_graph=True, materialize_grads=True)
         moved = loss(network(x_num.detach() + self.epsilon * slope.sign(), x_cat), y)
-        return (clean + moved) / 2
+        return _weighted((clean + moved) / 2, weights)
 
 
 def _beta(alpha: float, like: Tensor) -> Tensor:
@@ -126,5 +166,11 @@ def _columns(share: Tensor, x_num: Tensor, x_cat: Tensor) -> Tensor:
     return torch.rand(x_num.shape[1] + x_cat.shape[1], device=share.device) < share
 
 
-def _mixed(loss: Loss, outputs: Tensor, y: Tensor, y_other: Tensor, share: Tensor) -> Tensor:
-    return torch.lerp(loss(outputs, y_other), loss(outputs, y), share)
+def _mixed(loss: Loss, outputs: Tensor, y: Tensor, weights: Tensor | None, other: Tensor, share: Tensor) -> Tensor:
+    """Losses of each row and of the other one that it is mixed with, each by its own weight."""
+    own, of_other = _weighted(loss(outputs, y), weights), loss(outputs, y[other])
+    return torch.lerp(of_other if weights is None else of_other * weights[other], own, share)
+
+
+def _weighted(losses: Tensor, weights: Tensor | None) -> Tensor:
+    return losses if weights is None else losses * weights

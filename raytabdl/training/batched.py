@@ -161,6 +161,8 @@ def _check_alike(trainings: Sequence[Training]) -> None:
         names = training.augmentation.name, training.averaging.name
         if names != ("none", "none"):
             raise ValueError(f"trainings in a batch must have neither augmentation nor averaging, got {names}")
+        if training.data.weights is not None:
+            raise ValueError("trainings in a batch must have rows without weights")
         if training.with_gradients:
             raise ValueError("trainings in a batch must go without statistics of gradients, got with_gradients=True")
     for other in trainings[1:]:

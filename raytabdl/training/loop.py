@@ -30,12 +30,14 @@ class TrainingData:
     """All rows that a network is trained on, on the device of the network.
 
     ``x_num`` is float32 of shape (n, d_num), ``x_cat`` int64 of shape (n, d_cat); ``y`` has shape (n,): int64
-    classes or float32 standardised values.
+    classes or float32 standardised values. The loss of a row is multiplied by its weight, where there are ``weights``
+    (float32, (n,), 1 on average).
     """
 
     x_num: Tensor
     x_cat: Tensor
     y: Tensor
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -172,7 +174,8 @@ class Training:
     def next_rows(self) -> TrainingData:
         """The rows of the next epoch, in order."""
         rows = self._rows(self.n_epochs_done).to(self.data.y.device)
-        return TrainingData(self.data.x_num[rows], self.data.x_cat[rows], self.data.y[rows])
+        weights = None if self.data.weights is None else self.data.weights[rows]
+        return TrainingData(self.data.x_num[rows], self.data.x_cat[rows], self.data.y[rows], weights)
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
@@ -204,16 +207,16 @@ class Training:
         self.network.train()
         scheduled = scheduled_modules(self.network)
         with self.drawing():
-            for i, (x_num, x_cat, y) in enumerate(batches(self.next_rows(), self.batch_sizes)):
+            for i, batch in enumerate(batches(self.next_rows(), self.batch_sizes)):
                 progress = self.progress(i)
                 for set_progress in scheduled:
                     set_progress(progress)
-                loss = self.augmentation.losses(self._forward, self.loss, x_num, x_cat, y).mean()
+                loss = self.augmentation.losses(self._forward, self.loss, *batch).mean()
                 self.weights.differentiate(loss)
                 if self.with_gradients and i == len(self.batch_sizes) - 1:
                     gradients = Gradients.of(self.weights.gradients())
                 clip_(self.weights.gradient, self.max_gradient_norm)
-                total_loss += loss.detach() * len(y)
+                total_loss += loss.detach() * len(batch[0])
                 learning_rate = self.update(progress)
                 self.averaging.after_step(self.weights, n_steps + i + 1)
         train_loss = total_loss.item() / sum(self.batch_sizes)  # the one synchronisation with a GPU
@@ -254,10 +257,12 @@ def predict(network: nn.Module, x_num: Tensor, x_cat: Tensor, batch_size: int = 
         network.train(was_training)
 
 
-def batches(data: TrainingData, sizes: Sequence[int]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The rows in parts of the given sizes; they are the last dimension but one of ``x_num``, the last of ``y``."""
+def batches(data: TrainingData, sizes: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
+    """The rows in parts of the given sizes, with weights last where there are any; they are the last dimension but one
+    of ``x_num``, the last of ``y``.
+    """
     n_leading = data.y.ndim - 1  # before the rows
-    columns = (data.x_num, data.x_cat, data.y)
+    columns = (data.x_num, data.x_cat, data.y, *(() if data.weights is None else (data.weights,)))
     return zip(*(torch.split(column, list(sizes), dim=n_leading) for column in columns), strict=True)
 
 

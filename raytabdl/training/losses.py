@@ -35,22 +35,29 @@ class Objective(Component):
 
     name: ClassVar[str] = "plain"
 
-    def loss(self, y: Tensor) -> Loss:
-        """What is to be made small, for targets of the training part: int64 classes, or float32 standardised values."""
+    def loss(self, y: Tensor, weights: Tensor | None = None) -> Loss:
+        """What is to be made small, for targets of the training part: int64 classes, or float32 standardised values.
+
+        ``weights`` are those of the rows, by which the losses are multiplied later.
+        """
         return regression_loss if y.is_floating_point() else classification_loss
 
 
 class ClassWeighted(Objective):
-    """The cross entropy times n / (n_classes * rows of its class): classes weigh the same. A regression is plain."""
+    """The cross entropy times n / (n_classes * rows of its class): classes weigh the same. A regression is plain.
+
+    A row of a weighted table counts as often as it weighs.
+    """
 
     name: ClassVar[str] = "class_weighted"
 
-    def loss(self, y: Tensor) -> Loss:
+    def loss(self, y: Tensor, weights: Tensor | None = None) -> Loss:
         if y.is_floating_point():
             return regression_loss
-        counts = torch.bincount(y)
-        weights = len(y) / ((counts > 0).sum() * counts.clamp(min=1))
-        return lambda logits, classes: classification_loss(logits, classes) * weights[classes]
+        counts = torch.bincount(y, weights)
+        n_rows = len(y) if weights is None else weights.sum()
+        factors = n_rows / ((counts > 0).sum() * torch.where(counts > 0, counts, 1))
+        return lambda logits, classes: classification_loss(logits, classes) * factors[classes]
 
 
 class LabelSmoothing(Objective):
@@ -62,7 +69,7 @@ class LabelSmoothing(Objective):
     def __init__(self, *, smoothing: float = 0.1) -> None:
         self.smoothing = smoothing
 
-    def loss(self, y: Tensor) -> Loss:
+    def loss(self, y: Tensor, weights: Tensor | None = None) -> Loss:
         if y.is_floating_point():
             return regression_loss
         return partial(classification_loss, label_smoothing=self.smoothing)
