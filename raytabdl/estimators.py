@@ -185,6 +185,27 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
         return leaderboard(self._kept_folder())
 
+    def fit_summary(self) -> str:
+        """What the fit did, in a few lines: score, ensemble, trials by status, failures by reason."""
+        from raytabdl.report.collect import outcome
+        from raytabdl.report.summary import summary
+
+        return summary(outcome(self._kept_folder(), self._own_metric()))
+
+    def report(self, path: str | Path) -> None:
+        """Writes one HTML page that tells of the run: data, scores, what matters, failures, how to run it again.
+
+        Needs jinja2 (``raytabdl[report]``). Raises RunFolderError where the file cannot be written, or where this is a
+        saved model, which does not hold its run.
+        """
+        from raytabdl.report.collect import collect
+        from raytabdl.report.page import page, write
+
+        write(page(collect(self._kept_folder(), self.predictor_, self._own_metric())), Path(path))
+
+    def _own_metric(self) -> Metric | None:
+        return self.metric if isinstance(self.metric, Metric) else None
+
     @classmethod
     def _of(cls: type[E], folder: RunFolder, predictor: Predictor, choices: str | Choices | None) -> E:
         _check_kind(cls, predictor.target, folder)
@@ -207,7 +228,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         check_is_fitted(self)
         if not self.folder_.is_finished:
             raise RunFolderError(
-                f"{self.folder_.path} is gone, which leaderboard and save read; predict goes on without it"
+                f"{self.folder_.path} is gone, which leaderboard, report and save read; predict goes on without it"
             )
         return self.folder_
 

@@ -20,7 +20,7 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
     n_parameters (of a network; a classic model has none), status. The name of the metric is in ``attrs["metric"]``.
     """
     history = folder.history()
-    weights = _ensemble(folder).trial_weights()
+    weights = latest_ensemble(folder).trial_weights()
     spent: dict[str, float] = {}
     folds: dict[str, set[int]] = {}
     best: dict[str, int] = {}
@@ -57,7 +57,7 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
     return table.sort_values("loss", ignore_index=True) if len(table) else table
 
 
-def _ensemble(folder: RunFolder) -> Ensemble:
+def latest_ensemble(folder: RunFolder) -> Ensemble:
     """The ensemble of the run, or the latest one where it has not ended."""
     if folder.ensemble.exists():
         return folder.read_ensemble()

@@ -41,6 +41,7 @@ from raytabdl.search.portfolio import Portfolio, first_configurations
 from raytabdl.search.samplers import BOHB
 from raytabdl.space import ROOT, Choices, configuration_space
 from raytabdl.task import Task
+from raytabdl.versions import installed
 
 LEAST_SECONDS_FOR_RAY = 12.0
 """Ray and its workers take about ten seconds to start on a laptop; a shorter run is better off without."""
@@ -173,6 +174,7 @@ def write_run(run: Run, classes: NDArray[Any] | None, target: str | None) -> Non
         {
             "raytabdl": raytabdl.__version__,
             "python": platform.python_version(),
+            "packages": installed(),
             "settings": asdict(run.settings),
             "choices": {member.name: f"{member.__module__}.{member.__qualname__}" for member in members},
             "portfolio": {"origin": run.portfolio.origin, "provenance": dict(run.portfolio.provenance)},
