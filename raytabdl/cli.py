@@ -19,6 +19,8 @@ import click
 
 from raytabdl import __version__
 from raytabdl.commands.console import show_table
+from raytabdl.commands.doctor import doctor
+from raytabdl.commands.evaluate import evaluate
 from raytabdl.commands.importance import show_importance
 from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
@@ -125,7 +127,7 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (show_importance, lcbench, plot, write_report):
+for _command in (doctor, evaluate, show_importance, lcbench, plot, write_report):
     commands.add_command(_command)
 
 

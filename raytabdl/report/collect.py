@@ -39,7 +39,7 @@ from raytabdl.task import Task
 N_CURVES = 6
 """Learning curves that are kept: of the best trials."""
 
-QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+QUANTILES = {"least": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95, "largest": 1.0}
 """Of a numeric target."""
 
 
@@ -136,7 +136,7 @@ def _data(task: Task, labels: tuple[str, ...] | None, target: str | None) -> Dat
     classes: dict[str, int] = {}
     quantiles: dict[str, float] = {}
     if labels is None:
-        quantiles = {f"{share:.0%}": float(np.quantile(task.y, share)) for share in QUANTILES}
+        quantiles = {name: float(np.quantile(task.y, share)) for name, share in QUANTILES.items()}
     else:
         counts = np.bincount(task.y.astype(np.int64), minlength=len(labels))
         classes = {labels[code]: int(counts[code]) for code in np.argsort(-counts, kind="stable")}
@@ -193,6 +193,7 @@ def _learning_curves(folder: RunFolder, history: History) -> tuple[LearningCurve
     return tuple(
         LearningCurve(name, str(history.trials[name].config["model"]), tuple(sorted(own.items())))
         for name, own in points.items()
+        if own
     )
 
 

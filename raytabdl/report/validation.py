@@ -26,7 +26,7 @@ MAX_CLASSES = 12
 
 N_BINS = 10
 N_SAMPLE = 400
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+QUANTILES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
 OTHERS = "(others)"
 
 
@@ -120,7 +120,7 @@ def _calibration(codes: NDArray[np.int64], predictions: Array, labels: tuple[str
 
 def _residuals(y: Array, predictions: Array) -> Residuals:
     residuals = y - predictions
-    quantiles = {f"{share:.0%}": float(np.quantile(residuals, share)) for share in QUANTILES}
+    quantiles = {name: float(np.quantile(residuals, share)) for name, share in QUANTILES.items()}
     rows = np.sort(np.random.default_rng(0).permutation(len(y))[:N_SAMPLE])
     sample = tuple((float(predictions[row]), float(y[row])) for row in rows)
     return Residuals(float(residuals.mean()), quantiles, sample)
