@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -24,6 +25,7 @@ from raytabdl.metrics import metric as find_metric
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
+from raytabdl.runtime.callbacks import Callback, telling
 from raytabdl.runtime.progress import show
 from raytabdl.runtime.run import (
     Run,
@@ -64,6 +66,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         ensemble_size: int = 25,
         run_folder: str | Path | None = None,
         progress: bool | None = None,
+        callbacks: Sequence[Callback] | None = None,
     ) -> None:
         self.time_limit = time_limit
         self.metric = metric
@@ -77,6 +80,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.ensemble_size = ensemble_size
         self.run_folder = run_folder
         self.progress = progress
+        self.callbacks = callbacks
 
     def fit(self: E, X: Any, y: Any) -> E:
         """Searches until the time is up and keeps the ensemble.
@@ -103,7 +107,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 clock,
             )
             write_run(run, classes, _name_of(y))
-            with show(self.progress, run) as watch:
+            with show(self.progress, run) as shown, telling(self.callbacks, run, shown) as watch:
                 execute(run, connection, watch)
         if set(folder.history().trials) == {"quick-dummy"}:
             warnings.warn(
@@ -122,6 +126,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         portfolio: Portfolio | None = None,
         metric: Metric | None = None,
         progress: bool | None = None,
+        callbacks: Sequence[Callback] | None = None,
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
@@ -141,6 +146,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             portfolio=portfolio,
             run_folder=folder.path,
             progress=progress,
+            callbacks=callbacks,
         )
         limit = math.inf if settings.time_limit is None else settings.time_limit
         run = Run(
@@ -152,7 +158,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             find_metric(estimator.metric, cls._task_type),
             Clock.start(limit, spent_s=spent_seconds(folder)),
         )
-        with connecting(settings) as connection, show(progress, run) as watch:
+        _check_callbacks(callbacks)
+        with connecting(settings) as connection, show(progress, run) as shown, telling(callbacks, run, shown) as watch:
             execute(run, connection, watch)
         return estimator._take(folder, load_predictor(folder, run.choices))
 
@@ -254,7 +261,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     repeatable. ``metric`` (log loss by default) decides the ensemble. ``n_workers`` trials are trained at once (one
     for each CPU of the cluster by default). The full budget of a trial are the epochs or iterations that suit the time,
     or ``trial_seconds`` of training, what ends first. ``choices`` is what is searched: a ``Choices``, or "small",
-    "medium" (the default) or "full".
+    "medium" (the default) or "full". ``callbacks`` are functions that are told of the run while it goes on: each is
+    called with ``Figures``, about twice a second. One that raises does not end the fit.
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both
@@ -328,6 +336,7 @@ def _checked(estimator: _Tabular) -> Settings:
         value = getattr(estimator, name)
         if not (value is None or isinstance(value, kinds)):
             raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
+    _check_callbacks(estimator.callbacks)
     chosen = estimator.metric
     return Settings(
         None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
@@ -339,6 +348,11 @@ def _checked(estimator: _Tabular) -> Settings:
         _count("ensemble_size", estimator.ensemble_size, least=1),
         None if trial_seconds is None else _seconds("trial_seconds", trial_seconds, "for no limit give None"),
     )
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    if callbacks is not None and not (isinstance(callbacks, (list, tuple)) and all(map(callable, callbacks))):
+        raise SettingError(f"callbacks must be a list of functions of one argument, or None; got {callbacks!r}")
 
 
 _OBJECTS: tuple[tuple[str, tuple[type, ...], str], ...] = (

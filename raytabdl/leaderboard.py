@@ -53,7 +53,7 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if rows:
         table["n_parameters"] = table["n_parameters"].astype("Int64")
-    table.attrs["metric"] = _metric_name(folder)
+    table.attrs["metric"] = metric_name(folder)
     return table.sort_values("loss", ignore_index=True) if len(table) else table
 
 
@@ -65,7 +65,8 @@ def latest_ensemble(folder: RunFolder) -> Ensemble:
     return trajectory[-1][1] if trajectory else Ensemble({}, math.inf)
 
 
-def _metric_name(folder: RunFolder) -> str:
+def metric_name(folder: RunFolder) -> str:
+    """The name of the metric that a run optimises."""
     name: str | None = read_json(folder.run_json)["settings"]["metric"]
     _, target = read_labels(folder.path / "labels.json")
     return name or metric(None, target.task_type).name

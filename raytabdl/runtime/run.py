@@ -11,9 +11,9 @@ import time
 import traceback
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from raytabdl.quick import QuickResult, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
-from raytabdl.search.brackets import Race, opening
+from raytabdl.search.brackets import Occupancy, Race, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations
 from raytabdl.search.samplers import BOHB
@@ -86,6 +86,7 @@ class Progress:
     n_running: int
     ensemble_loss: float | None
     metric: Metric
+    rungs: Mapping[int, Occupancy] = field(default_factory=dict)
 
 
 Watch = Callable[[Progress], None]
@@ -329,7 +330,8 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
     planned, n_workers = _search_plan(run, cluster.n_cpus)
 
     def tell(snapshot: Snapshot) -> None:
-        watch(Progress("search", run.clock, history, snapshot.n_running, snapshot.ensemble_loss, run.metric))
+        n_running, loss, rungs = snapshot.n_running, snapshot.ensemble_loss, race.rung_occupancy()
+        watch(Progress("search", run.clock, history, n_running, loss, run.metric, rungs))
 
     space = configuration_space(run.choices, run.settings.seed)
     run.folder.write_space(space)
