@@ -10,23 +10,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from raytabdl.estimators import TabularClassifier, TabularRegressor
-    from raytabdl.runtime.progress import Figures
+    from raytabdl.estimators import Figures, TabularClassifier, TabularRegressor
 
 __version__ = "0.1.0"
 __all__ = ["Figures", "TabularClassifier", "TabularRegressor", "__version__"]
 
-_MODULES = {
-    "Figures": "raytabdl.runtime.progress",
-    "TabularClassifier": "raytabdl.estimators",
-    "TabularRegressor": "raytabdl.estimators",
-}
-
 
 def __getattr__(name: str) -> object:
     # The estimators bring pandas, and a fit torch and Ray: a second or more that `import raytabdl` does not cost.
-    if name in _MODULES:
-        return getattr(import_module(_MODULES[name]), name)
+    if name in __all__:
+        return getattr(import_module("raytabdl.estimators"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

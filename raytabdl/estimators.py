@@ -26,7 +26,7 @@ from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.callbacks import Callback, telling
-from raytabdl.runtime.progress import show
+from raytabdl.runtime.progress import Figures, show
 from raytabdl.runtime.run import (
     Run,
     Settings,
@@ -42,6 +42,8 @@ from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
 from raytabdl.task import encode_labels, encode_values, infer_target, make_task
+
+__all__ = ["Figures", "TabularClassifier", "TabularRegressor", "estimator_class", "load"]
 
 E = TypeVar("E", bound="_Tabular")
 

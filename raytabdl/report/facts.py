@@ -13,8 +13,8 @@ class Outcome:
     """What came out; ``ensemble`` and ``best_single`` are values of the metric on the validation rows.
 
     ``state`` is complete, interrupted or unfinished. ``members`` maps the trials of the ensemble, with their models, to
-    their weights, the largest first. ``trials`` counts those of the search by status, ``failures`` by
-    the last line of their tracebacks.
+    their weights, the largest first. ``trials`` counts those of the search by status, ``endings`` by
+    success, timeout, memout and crash, ``failures`` all that failed by the last line of their tracebacks.
     """
 
     run: str
@@ -30,6 +30,7 @@ class Outcome:
     seconds: float
     n_quick: int
     trials: Mapping[str, int]
+    endings: Mapping[str, int]
     failures: Mapping[str, int]
 
 

@@ -18,6 +18,8 @@ def summary(outcome: Outcome) -> str:
         f"  members      {_members(outcome)}",
         f"  trials       {_trials(outcome)}",
     ]
+    if outcome.trials:
+        lines.append("  endings      " + ", ".join(f"{count} {ending}" for ending, count in outcome.endings.items()))
     counted = [f"{count} x {reason}" for reason, count in outcome.failures.items()]
     return "\n".join([*lines, *(f"  failed       {each}" for each in counted or ["none"])])
 

@@ -50,14 +50,17 @@ def validation(
 def features(predictor: Predictor | None, task: Task, metric: Metric, left_out: dict[str, str]) -> Features | None:
     """Permutation importance by the ensemble's models of the first fold, on its validation rows."""
     if predictor is None:
-        left_out["features"] = "it needs the ensemble of an ended run, and the classes of its models"
+        left_out["features"] = (
+            "it needs the ensemble of a run that has ended; where models are classes of your own, call report() of the "
+            "estimator"
+        )
         return None
     if not task.schema.columns:
         left_out["features"] = "no column is used"
         return None
     rng = np.random.default_rng(0)
     rows = rng.permutation(task.split(0)[1])[:FEATURE_ROWS]
-    weights = {m: w for m, w in _weights_on(0, predictor.ensemble).items()}
+    weights = _weights_on(0, predictor.ensemble)
 
     def predict(inputs: Inputs) -> Array:
         return Ensemble(weights, 0.0).predict({m: predictor.members[m].predict(inputs) for m in weights})

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from raytabdl import TabularClassifier, TabularRegressor
+from raytabdl import TabularClassifier, TabularRegressor, cli
 from raytabdl.exceptions import RunFolderError
 from raytabdl.metrics import Metric
 from raytabdl.report.collect import collect, outcome
@@ -43,6 +44,7 @@ def test_the_data_are_told_of_with_what_was_dropped_and_why(report: Report) -> N
 
 def test_trials_are_counted_apart_from_quick_models_and_failures_have_reasons(report: Report) -> None:
     assert dict(report.outcome.trials) == {"failed": 1, "stopped": 1}
+    assert dict(report.outcome.endings) == {"success": 1, "timeout": 0, "memout": 0, "crash": 1}
     assert report.outcome.n_quick >= 1
     assert dict(report.outcome.failures) == {REASON: 1}
 
@@ -126,6 +128,21 @@ def test_a_run_that_has_not_ended_is_told_of_as_far_as_it_went(classifier: Tabul
     assert "features" in report.left_out
 
 
+def test_a_run_with_models_of_the_user_s_own_is_told_of_without_loading_them(
+    classifier: TabularClassifier, tmp_path: Path
+) -> None:
+    folder = copy_of(classifier.folder_, tmp_path)
+    record = json.loads(folder.run_json.read_text())
+    record["choices"]["mine"] = "my_module.Mine"
+    folder.run_json.write_text(json.dumps(record))
+    done = CliRunner().invoke(cli.commands, ["report", str(folder.path), "--json"])
+    assert done.exit_code == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["features"] is None
+    assert "classes of your own" in told["left_out"]["features"]
+    assert told["validation"]["scores"] == collect(folder, None).validation.scores  # type: ignore[union-attr]
+
+
 def test_a_saved_model_is_refused(classifier: TabularClassifier, tmp_path: Path) -> None:
     classifier.save(tmp_path / "model")
     with pytest.raises(RunFolderError, match="is a saved model, which does not tell of its run"):
@@ -157,6 +174,7 @@ def test_the_summary_is_a_few_lines(classifier: TabularClassifier, regressor: Ta
     assert lines[0].startswith("binary, complete after")
     assert any(line.split()[:2] == ["ensemble", "log_loss"] and "smaller is better" in line for line in lines)
     assert "  trials       2 (1 failed, 1 stopped), after" in "\n".join(lines)
+    assert "  endings      1 success, 0 timeout, 0 memout, 1 crash" in lines
     assert lines[-1] == f"  failed       1 x {REASON}"
     text = regressor.fit_summary()
     assert "larger is better" in text
