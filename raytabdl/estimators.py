@@ -25,7 +25,7 @@ from raytabdl.metrics import metric as find_metric
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
-from raytabdl.runtime.callbacks import Callback, telling
+from raytabdl.runtime.callbacks import check_callbacks, loggers_of, telling
 from raytabdl.runtime.progress import Figures, show
 from raytabdl.runtime.run import (
     Run,
@@ -68,7 +68,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         ensemble_size: int = 25,
         run_folder: str | Path | None = None,
         progress: bool | None = None,
-        callbacks: Sequence[Callback] | None = None,
+        callbacks: Sequence[Any] | None = None,
     ) -> None:
         self.time_limit = time_limit
         self.metric = metric
@@ -107,6 +107,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 self.portfolio or default_portfolio(target),
                 chosen_metric,
                 clock,
+                loggers_of(self.callbacks),
             )
             write_run(run, classes, _name_of(y))
             with show(self.progress, run) as shown, telling(self.callbacks, run, shown) as watch:
@@ -128,7 +129,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         portfolio: Portfolio | None = None,
         metric: Metric | None = None,
         progress: bool | None = None,
-        callbacks: Sequence[Callback] | None = None,
+        callbacks: Sequence[Any] | None = None,
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
@@ -136,6 +137,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         ``metric`` are given again where the run was started with objects, which its folder does not hold. Raises
         RunFolderError where there is no run.
         """
+        check_callbacks(callbacks)
         folder = RunFolder(Path(run_folder).absolute())
         settings = read_settings(folder)
         if folder.is_complete:
@@ -159,8 +161,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             portfolio or default_portfolio(target),
             find_metric(estimator.metric, cls._task_type),
             Clock.start(limit, spent_s=spent_seconds(folder)),
+            loggers_of(callbacks),
         )
-        _check_callbacks(callbacks)
         with connecting(settings) as connection, show(progress, run) as shown, telling(callbacks, run, shown) as watch:
             execute(run, connection, watch)
         return estimator._take(folder, load_predictor(folder, run.choices))
@@ -264,7 +266,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     for each CPU of the cluster by default). The full budget of a trial are the epochs or iterations that suit the time,
     or ``trial_seconds`` of training, what ends first. ``choices`` is what is searched: a ``Choices``, or "small",
     "medium" (the default) or "full". ``callbacks`` are functions that are told of the run while it goes on: each is
-    called with ``Figures``, about twice a second. One that raises does not end the fit.
+    called with ``Figures``, about twice a second. Loggers of ``ray.tune.logger`` and ``ray.air.integrations``
+    (TensorBoard, MLflow, Weights & Biases) may stand among them. One that raises does not end the fit.
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both
@@ -338,7 +341,7 @@ def _checked(estimator: _Tabular) -> Settings:
         value = getattr(estimator, name)
         if not (value is None or isinstance(value, kinds)):
             raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
-    _check_callbacks(estimator.callbacks)
+    check_callbacks(estimator.callbacks)
     chosen = estimator.metric
     return Settings(
         None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
@@ -350,11 +353,6 @@ def _checked(estimator: _Tabular) -> Settings:
         _count("ensemble_size", estimator.ensemble_size, least=1),
         None if trial_seconds is None else _seconds("trial_seconds", trial_seconds, "for no limit give None"),
     )
-
-
-def _check_callbacks(callbacks: Any) -> None:
-    if callbacks is not None and not (isinstance(callbacks, (list, tuple)) and all(map(callable, callbacks))):
-        raise SettingError(f"callbacks must be a list of functions of one argument, or None; got {callbacks!r}")
 
 
 _OBJECTS: tuple[tuple[str, tuple[type, ...], str], ...] = (

@@ -206,7 +206,7 @@ def _hyperparameters(folder: RunFolder, left_out: dict[str, str]) -> Hyperparame
             study, budget = run_study(folder)
         table, _ = importance_table(study)
     except RaytabdlError as error:
-        left_out["hyperparameters"] = str(error)
+        left_out["hyperparameters"] = str(error).replace(str(folder.path), "the run")
         return None
     shares = tuple(HyperparameterFacts(name, fanova, lpi) for name, fanova, lpi in table.itertuples(index=False))
     return Hyperparameters(budget, len(study.losses), shares)

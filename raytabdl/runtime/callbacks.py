@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
+from raytabdl.exceptions import SettingError
 from raytabdl.runtime.progress import Figures, figures, with_ensemble
 from raytabdl.runtime.run import Progress, Run, Watch
 from raytabdl.search.brackets import Occupancy
@@ -26,10 +27,31 @@ class Callback(Protocol):
     def __call__(self, now: Figures, /) -> None: ...
 
 
+def check_callbacks(callbacks: Any) -> None:
+    """Raises SettingError where the value is no list of callbacks and loggers."""
+    is_list = isinstance(callbacks, (list, tuple))
+    if callbacks is None or (is_list and all(callable(each) or _is_logger(each) for each in callbacks)):
+        return
+    raise SettingError(
+        "callbacks must be a list of functions of one argument or of Ray's logger callbacks, or None; "
+        f"got {callbacks!r}"
+    )
+
+
+def loggers_of(callbacks: Sequence[Any] | None) -> tuple[Any, ...]:
+    """Ray's own loggers among the callbacks."""
+    return tuple(each for each in callbacks or () if _is_logger(each))
+
+
+def _is_logger(callback: Any) -> bool:
+    """Whether it is a ``ray.tune.Callback``, told without importing Ray, which takes a second."""
+    return hasattr(callback, "on_trial_result")
+
+
 @contextmanager
-def telling(callbacks: Sequence[Callback] | None, run: Run, watch: Watch) -> Iterator[Watch]:
-    """A watcher that passes on to another one, and tells the callbacks."""
-    told = _Told(tuple(callbacks or ()), watch)
+def telling(callbacks: Sequence[Any] | None, run: Run, watch: Watch) -> Iterator[Watch]:
+    """A watcher that passes on to another one, and tells those of the callbacks that are no loggers of Ray's."""
+    told = _Told(tuple(each for each in callbacks or () if not _is_logger(each)), watch)
     yield told.watch
     if told.callbacks:
         loss = run.folder.read_ensemble().loss

@@ -185,9 +185,8 @@ class _Lines:
             news = [each for each in self.shown.failures if self._written is None or each not in self._written.failures]
             self._written = self.shown
             self._next_s = progress.clock.elapsed() + LINE_SECONDS
-            self.write(line(self.shown, progress.clock))
-            for reason, count in news[:N_REASONS]:
-                self.write(f"          failed {count} times: {_short(reason, _REASON_WIDTH)}")
+            reasons = [f"          failed {count} times: {_short(reason, _REASON_WIDTH)}" for reason, count in news]
+            self.write("\n".join([line(self.shown, progress.clock), *reasons[:N_REASONS]]))
 
 
 class _Tolerant:

@@ -103,6 +103,8 @@ class Run:
     portfolio: Portfolio
     metric: Metric
     clock: Clock
+    loggers: tuple[Any, ...] = ()
+    """Ray's own, as ``ray.tune.Callback``; this module does without Ray, which takes a second to import."""
 
 
 @contextmanager
@@ -362,6 +364,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.clock,
         run.clock.limit_s - END_SECONDS,
         history,
+        run.loggers,
     )
     run_search(search, interrupt.is_set, tell)
 

@@ -29,15 +29,15 @@ def run(tmp_path: Path) -> RunFolder:
         origin = ("model", "random")[number % 2]
         name, loss = f"{number:04}", 1 + number % 2 - number / 100
         history.append(Trial(name, {"model": "mlp"}, origin, 0, 0))
-        history.append(Result(name, 1, loss, loss, {}, Seconds(), number + 1.0))
+        history.append(Result(name, 1, loss, loss, {}, Seconds(), number + 0.5))
         if number % 4 == 0:
-            history.append(Result(name, 3, loss / 2, loss / 2, {}, Seconds(), number + 1.5))
+            history.append(Result(name, 3, loss / 2, loss / 2, {}, Seconds(), number + 0.9))
     history.append(Trial("0000.1", {"model": "mlp"}, "bag", -1, 0, fold=1))
     history.append(Result("0000.1", 3, 0.0, 0.0, {}, Seconds(), 30.0))
     history.append(Trial("9999", {"model": "mlp"}, "random", 0, 0))
     history.append(Result("9999", 1, math.inf, math.inf, {}, Seconds(), 31.0))
     history.append(Result("9999", 2, 0.1, 0.9, {}, Seconds(), 32.0))  # the time was over between two rungs
-    for seconds, loss in ((0.1, 9.0), (2.0, 0.8), (10.0, 0.4)):
+    for seconds, loss in ((0.1, 9.0), (0.6, 0.8), (10.0, 0.4)):
         folder.append_trajectory(seconds, Ensemble({"quick-dummy@1": 1.0}, loss))
     return folder
 

@@ -106,7 +106,7 @@ def test_a_new_reason_of_failures_is_written_once() -> None:
         if seconds == 20.0:
             now.history.append(Change("t1", Status.FAILED, 7.0, "Traceback\nMemoryError: too wide"))
         lines.watch(replace(now, clock=Clock(60.0, 10.0 - seconds), ensemble_loss=0.1 / seconds))
-    failures = [text.strip() for text in written if text.strip().startswith("failed")]
+    failures = [text.strip() for text in "\n".join(written).splitlines() if text.strip().startswith("failed")]
     assert failures == ["failed 1 times: no reason given", "failed 1 times: MemoryError: too wide"]
 
 
