@@ -10,11 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from raytabdl.estimators import TabularClassifier, TabularRegressor
+    from raytabdl.estimators import Figures, TabularClassifier, TabularRegressor
     from raytabdl.validation import TimeOrder
 
 __version__ = "0.1.0"
-__all__ = ["TabularClassifier", "TabularRegressor", "TimeOrder", "__version__"]
+__all__ = ["Figures", "TabularClassifier", "TabularRegressor", "TimeOrder", "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -19,9 +19,12 @@ import click
 
 from raytabdl import __version__
 from raytabdl.commands.console import show_table
+from raytabdl.commands.doctor import doctor
+from raytabdl.commands.evaluate import evaluate
 from raytabdl.commands.importance import show_importance
 from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
+from raytabdl.commands.report import write_report
 from raytabdl.exceptions import ClusterError, NoSuccessfulTrialError, RaytabdlError
 from raytabdl.tables import ENDINGS, read_table, write_table
 
@@ -124,7 +127,7 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (show_importance, lcbench, plot):
+for _command in (doctor, evaluate, show_importance, lcbench, plot, write_report):
     commands.add_command(_command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -23,7 +24,8 @@ from raytabdl.metrics import Metric
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
-from raytabdl.runtime.progress import show
+from raytabdl.runtime.callbacks import check_callbacks, loggers_of, telling
+from raytabdl.runtime.progress import Figures, show
 from raytabdl.runtime.run import (
     Run,
     Settings,
@@ -41,6 +43,8 @@ from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
 from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
 from raytabdl.validation import Validation, check_parts
+
+__all__ = ["Figures", "TabularClassifier", "TabularRegressor", "estimator_class", "load"]
 
 E = TypeVar("E", bound="_Tabular")
 
@@ -66,6 +70,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         ensemble_size: int = 25,
         run_folder: str | Path | None = None,
         progress: bool | None = None,
+        callbacks: Sequence[Any] | None = None,
     ) -> None:
         self.time_limit = time_limit
         self.metric = metric
@@ -80,6 +85,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.ensemble_size = ensemble_size
         self.run_folder = run_folder
         self.progress = progress
+        self.callbacks = callbacks
 
     def fit(
         self: E,
@@ -127,9 +133,9 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             metric = chosen_metric(self.metric, task.y, target, classes)
             if task.inputs.weights is not None and not metric.takes_weights:
                 warnings.warn(f"metric {metric.name} takes no sample_weight: it counts all rows the same", stacklevel=2)
-            run = Run(settings, folder, task, choices, portfolio, metric, clock)
+            run = Run(settings, folder, task, choices, portfolio, metric, clock, loggers_of(self.callbacks))
             write_run(run, classes, _name_of(y))
-            with show(self.progress, run) as watch:
+            with show(self.progress, run) as shown, telling(self.callbacks, run, shown) as watch:
                 execute(run, connection, watch)
         if set(folder.history().trials) == {"quick-dummy"}:
             warnings.warn(
@@ -148,6 +154,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         portfolio: Portfolio | None = None,
         metric: MetricChoice = None,
         progress: bool | None = None,
+        callbacks: Sequence[Any] | None = None,
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
@@ -155,6 +162,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         ``metric`` are given again where the run was started with objects, which its folder does not hold. Raises
         RunFolderError where there is no run.
         """
+        check_callbacks(callbacks)
         folder = RunFolder(Path(run_folder).absolute())
         settings = read_settings(folder)
         if folder.is_complete:
@@ -167,6 +175,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             portfolio=portfolio,
             run_folder=folder.path,
             progress=progress,
+            callbacks=callbacks,
         )
         limit = math.inf if settings.time_limit is None else settings.time_limit
         task = folder.read_task(target)
@@ -178,8 +187,9 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             portfolio or default_portfolio(target),
             chosen_metric(estimator.metric, task.y, target, classes),
             Clock.start(limit, spent_s=spent_seconds(folder)),
+            loggers_of(callbacks),
         )
-        with connecting(settings) as connection, show(progress, run) as watch:
+        with connecting(settings) as connection, show(progress, run) as shown, telling(callbacks, run, shown) as watch:
             execute(run, connection, watch)
         return estimator._take(folder, load_predictor(folder, run.choices))
 
@@ -212,6 +222,27 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
         return leaderboard(self._kept_folder())
 
+    def fit_summary(self) -> str:
+        """What the fit did, in a few lines: score, ensemble, trials by status, failures by reason."""
+        from raytabdl.report.collect import outcome
+        from raytabdl.report.summary import summary
+
+        return summary(outcome(self._kept_folder(), self._own_metric()))
+
+    def report(self, path: str | Path) -> None:
+        """Writes one HTML page that tells of the run: data, scores, what matters, failures, how to run it again.
+
+        Needs jinja2 (``raytabdl[report]``). Raises RunFolderError where the file cannot be written, or where this is a
+        saved model, which does not hold its run.
+        """
+        from raytabdl.report.collect import collect
+        from raytabdl.report.page import page, write
+
+        write(page(collect(self._kept_folder(), self.predictor_, self._own_metric())), Path(path))
+
+    def _own_metric(self) -> Metric | None:
+        return self.metric if isinstance(self.metric, Metric) else None
+
     @classmethod
     def _of(cls: type[E], folder: RunFolder, predictor: Predictor, choices: str | Choices | None) -> E:
         _check_kind(cls, predictor.target, folder)
@@ -234,7 +265,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         check_is_fitted(self)
         if not self.folder_.is_finished:
             raise RunFolderError(
-                f"{self.folder_.path} is gone, which leaderboard and save read; predict goes on without it"
+                f"{self.folder_.path} is gone, which leaderboard, report and save read; predict goes on without it"
             )
         return self.folder_
 
@@ -260,7 +291,9 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     repeatable. ``metric`` (log loss by default) decides the ensemble. ``n_workers`` trials are trained at once (one
     for each CPU of the cluster by default). The full budget of a trial are the epochs or iterations that suit the time,
     or ``trial_seconds`` of training, what ends first. ``choices`` is what is searched: a ``Choices``, or "small",
-    "medium" (the default) or "full".
+    "medium" (the default) or "full". ``callbacks`` are functions that are told of the run while it goes on: each is
+    called with ``Figures``, about twice a second. Loggers of ``ray.tune.logger`` and ``ray.air.integrations``
+    (TensorBoard, MLflow, Weights & Biases) may stand among them. One that raises does not end the fit.
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both
@@ -334,6 +367,7 @@ def _checked(estimator: _Tabular) -> Settings:
         value = getattr(estimator, name)
         if not (value is None or isinstance(value, kinds) or (name == "metric" and callable(value))):
             raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
+    check_callbacks(estimator.callbacks)
     return Settings(
         None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
         None if n_trials is None else _count("n_trials", n_trials, least=1),

@@ -20,7 +20,7 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
     n_parameters (of a network; a classic model has none), status. The name of the metric is in ``attrs["metric"]``.
     """
     history = folder.history()
-    weights = _ensemble(folder).trial_weights()
+    weights = latest_ensemble(folder).trial_weights()
     spent: dict[str, float] = {}
     folds: dict[str, set[int]] = {}
     best: dict[str, int] = {}
@@ -53,11 +53,11 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if rows:
         table["n_parameters"] = table["n_parameters"].astype("Int64")
-    table.attrs["metric"] = _metric_name(folder)
+    table.attrs["metric"] = metric_name(folder)
     return table.sort_values("loss", ignore_index=True) if len(table) else table
 
 
-def _ensemble(folder: RunFolder) -> Ensemble:
+def latest_ensemble(folder: RunFolder) -> Ensemble:
     """The ensemble of the run, or the latest one where it has not ended."""
     if folder.ensemble.exists():
         return folder.read_ensemble()
@@ -65,7 +65,8 @@ def _ensemble(folder: RunFolder) -> Ensemble:
     return trajectory[-1][1] if trajectory else Ensemble({}, math.inf)
 
 
-def _metric_name(folder: RunFolder) -> str:
+def metric_name(folder: RunFolder) -> str:
+    """The name of the metric that a run optimises."""
     name: str | None = read_json(folder.run_json)["settings"]["metric"]
     _, target = read_labels(folder.path / "labels.json")
     return name or metric(None, target.task_type).name

@@ -267,9 +267,7 @@ class RunFolder:
 
     def read_trajectory(self) -> list[tuple[float, Ensemble]]:
         """The ensembles in the order of time: (seconds from the start of the fit, ensemble)."""
-        return [
-            (record["time"], Ensemble(record["weights"], record["loss"])) for record in _read_lines(self.trajectory)
-        ]
+        return [(record["time"], Ensemble(record["weights"], record["loss"])) for record in read_lines(self.trajectory)]
 
     def finish(self) -> None:
         """Deletes what is of no use after the run, and writes the hashes of what predicting needs."""
@@ -320,7 +318,7 @@ def read_labels(path: Path) -> tuple[NDArray[Any] | None, Target]:
     return np.array(record["classes"], dtype=record["dtype"]), target
 
 
-def _read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
+def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
     """The records of a file of JSON lines; a last line that was cut short is left out."""
     if not path.exists():
         return

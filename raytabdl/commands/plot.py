@@ -1,14 +1,17 @@
-"""`raytabdl plot`: figures of learning curves."""
+"""`raytabdl plot`: figures of learning curves and of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from raytabdl.commands.benchmark_source import open_benchmark, source_options
+
+if TYPE_CHECKING:
+    from raytabdl.run_folder import RunFolder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,22 +24,38 @@ _epochs = click.option(
 _epoch = click.option("--epoch", type=click.IntRange(min=0), help="[default: the last of each curve]")
 
 
+_out = click.option(
+    "--out",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    required=True,
+    help="The picture to write: .png, .pdf or .svg.",
+)
+
+
 def _figure_options(command: F) -> F:
     command = click.option("--tag", default="val_accuracy", show_default=True, help="What is drawn.")(command)
-    out = click.option(
-        "--out",
-        type=click.Path(dir_okay=False, writable=True, path_type=Path),
-        required=True,
-        help="The picture to write: .png, .pdf or .svg.",
-    )
-    return source_options(out(command))
+    return source_options(_out(command))
+
+
+def _run_options(command: F) -> F:
+    return click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))(_out(command))
+
+
+def _open_run(path: Path) -> RunFolder:
+    """Refuses a folder that is no run."""
+    from raytabdl.run_folder import RunFolder
+    from raytabdl.runtime.run import read_settings
+
+    folder = RunFolder(path)
+    read_settings(folder)
+    return folder
 
 
 @click.group("plot")
 def plot() -> None:
-    """Draw figures of learning curves, of LCBench or made by raytabdl.
+    """Draw figures of a run, or of learning curves, of LCBench or made by raytabdl.
 
-    SOURCE is a file (.json, .zip, .parquet), or the folder of YAHPO Gym's surrogate.
+    RUN is a run folder. SOURCE is a file (.json, .zip, .parquet), or the folder of YAHPO Gym's surrogate.
     """
 
 
@@ -114,3 +133,35 @@ def portfolio(source: Path, n_configs: int, seed: int, tag: str, out: Path, epoc
 
     data = portfolio_regret_data(open_benchmark(source, n_configs, seed), size, tag, epoch)
     save(plot_portfolio_regret(data, f"regret of {with_unit(tag, is_difference=True)}"), out)
+
+
+@plot.command()
+@_run_options
+def anytime(run: Path, out: Path) -> None:
+    """Draw how good the answer of RUN was at each time: its ensemble, and its best single model."""
+    from raytabdl.leaderboard import metric_name
+    from raytabdl.plots.anytime import anytime_data, plot_anytime
+    from raytabdl.plots.canvas import save
+
+    folder = _open_run(run)
+    save(plot_anytime(anytime_data(folder), f"{metric_name(folder)} (loss)"), out)
+
+
+@plot.command()
+@_run_options
+def finished(run: Path, out: Path) -> None:
+    """Draw how many trainings of RUN had ended at each budget, over time."""
+    from raytabdl.plots.canvas import save
+    from raytabdl.plots.finished_runs import finished_runs_data, plot_finished_runs
+
+    save(plot_finished_runs(finished_runs_data(_open_run(run))), out)
+
+
+@plot.command("model-random")
+@_run_options
+def model_random(run: Path, out: Path) -> None:
+    """Draw whether what the model of RUN's search suggested was better than what was drawn at random."""
+    from raytabdl.plots.canvas import save
+    from raytabdl.plots.model_against_random import model_against_random_data, plot_model_against_random
+
+    save(plot_model_against_random(model_against_random_data(_open_run(run))), out)

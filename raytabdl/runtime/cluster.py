@@ -108,7 +108,7 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, value)
     # Ray turns token authentication on by itself where it starts a cluster. Where it joins one by its address it does
     # not, and a cluster with a token then refuses it; one without can be joined only while there is none here either.
-    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH") or _token_file().exists():
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH") or token_file().exists():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
 
 
@@ -168,24 +168,26 @@ def running_here() -> str | None:
     if not file.exists() or file.stat().st_uid != os.getuid():
         return None
     address = file.read_text(encoding="utf-8").strip()
-    return address if address in find_gcs_addresses() and _answers(address) else None
+    return address if address in find_gcs_addresses() and head_answers(address) else None
 
 
-def _answers(address: str) -> bool:
+def head_answers(address: str) -> bool:
+    """Whether something accepts connections at ``host:port``."""
     host, _, port = address.rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=HEAD_SECONDS):
             return True
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the port is no number
         return False
 
 
-def _token_file() -> Path:
+def token_file() -> Path:
+    """Where Ray keeps the token of the user's clusters."""
     return Path.home() / ".ray" / "auth_token"
 
 
 def _close_token_file() -> None:
     """Ray writes its token readable by everybody."""
-    token = _token_file()
+    token = token_file()
     if token.exists() and stat.S_IMODE(token.stat().st_mode) & 0o077:
         token.chmod(0o600)

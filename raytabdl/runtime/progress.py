@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import IO, Any, TextIO, cast
 
 from rich.console import Console
@@ -18,6 +18,7 @@ from rich.table import Table
 from raytabdl.clock import Clock
 from raytabdl.history import Status
 from raytabdl.runtime.run import Progress, Run, Watch
+from raytabdl.search.brackets import Occupancy
 
 LINE_SECONDS = 5.0
 """Between two plain lines."""
@@ -25,14 +26,20 @@ LINE_SECONDS = 5.0
 QUICK = "quick models"
 """The stage in which the models of the driver are trained, which the search does not count."""
 
+N_REASONS = 3
+"""Reasons of failures that are shown, the most frequent ones."""
+
 _BAR_WIDTH = 36
+_REASON_WIDTH = 90
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What is shown of a run; ``best`` and ``ensemble`` are values of the metric, not losses.
+    """Where a run stands at a moment; ``best`` and ``ensemble`` are values of the metric, not losses.
 
-    The trials are those of the stage: quick models are not counted among those of the search.
+    ``stage`` is "quick models", "search" or "over". The trials are those of the stage: quick models are not counted
+    among those of the search. ``seconds_left`` is None without a time limit. ``failures`` counts the failed trials by
+    the last line of their tracebacks, ``rungs`` says where the trials of the search stand, by budget.
     """
 
     stage: str
@@ -43,6 +50,10 @@ class Figures:
     n_paused: int
     n_done: int
     n_failed: int
+    seconds: float
+    seconds_left: float | None
+    failures: tuple[tuple[str, int], ...]
+    rungs: tuple[tuple[int, Occupancy], ...]
 
 
 def figures(progress: Progress) -> Figures:
@@ -62,6 +73,10 @@ def figures(progress: Progress) -> Figures:
         counts[Status.PAUSED],
         counts[Status.STOPPED] + counts[Status.COMPLETED],
         counts[Status.FAILED],
+        progress.clock.elapsed(),
+        max(progress.clock.remaining(), 0.0) if math.isfinite(progress.clock.limit_s) else None,
+        tuple(history.reasons().items()),
+        tuple(progress.rungs.items()),
     )
 
 
@@ -110,6 +125,11 @@ def panel(shown: Figures, clock: Clock) -> Panel:
         f"{shown.n_running} running, {shown.n_paused} paused",
         f"{shown.n_done} done, {shown.n_failed} failed",
     )
+    if shown.rungs:
+        came = "   ".join(f"{budget}: {_count(occupancy)}" for budget, occupancy in shown.rungs)
+        rows.add_row("rungs", came, "trials that came to a budget")
+    for reason, count in shown.failures[:N_REASONS]:
+        rows.add_row("failed", _short(reason, _BAR_WIDTH), f"{count} times")
     return Panel(rows, title=f"raytabdl: {shown.stage}", title_align="left", expand=False)
 
 
@@ -144,7 +164,7 @@ class _Live:
     shown: Figures | None = None
 
     def watch(self, progress: Progress) -> None:
-        self.shown = _with_ensemble(figures(progress), self.shown)
+        self.shown = with_ensemble(figures(progress), self.shown)
 
     def __rich__(self) -> Panel | str:
         return panel(self.shown, self.clock) if self.shown else ""
@@ -160,11 +180,13 @@ class _Lines:
     _next_s: float = -math.inf
 
     def watch(self, progress: Progress) -> None:
-        self.shown = _with_ensemble(figures(progress), self.shown)
+        self.shown = with_ensemble(figures(progress), self.shown)
         if progress.clock.elapsed() >= self._next_s and _weighty(self.shown) != _weighty(self._written):
+            news = [each for each in self.shown.failures if self._written is None or each not in self._written.failures]
             self._written = self.shown
             self._next_s = progress.clock.elapsed() + LINE_SECONDS
-            self.write(line(self.shown, progress.clock))
+            reasons = [f"          failed {count} times: {_short(reason, _REASON_WIDTH)}" for reason, count in news]
+            self.write("\n".join([line(self.shown, progress.clock), *reasons[:N_REASONS]]))
 
 
 class _Tolerant:
@@ -190,7 +212,7 @@ def _look_away(progress: Progress) -> None:
     """Shows nothing."""
 
 
-def _with_ensemble(now: Figures, before: Figures | None) -> Figures:
+def with_ensemble(now: Figures, before: Figures | None) -> Figures:
     """The ensemble's value outlasts the moments in which its actor has not answered yet."""
     return replace(now, ensemble=before.ensemble) if before and now.ensemble is None else now
 
@@ -200,6 +222,15 @@ def _weighty(shown: Figures | None) -> tuple[object, ...]:
     if shown is None:
         return ()
     return (shown.stage, shown.best, shown.ensemble, shown.n_paused, shown.n_done, shown.n_failed)
+
+
+def _count(occupancy: Occupancy) -> int:
+    """All that came to a budget; those that were promoted from it are counted above it as well."""
+    return sum(asdict(occupancy).values())
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def _number(value: float | None) -> str:

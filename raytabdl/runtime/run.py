@@ -11,9 +11,9 @@ import time
 import traceback
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,13 @@ from raytabdl.quick import QuickResult, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
-from raytabdl.search.brackets import Race, opening
+from raytabdl.search.brackets import Occupancy, Race, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations
 from raytabdl.search.samplers import BOHB
 from raytabdl.space import ROOT, Choices, configuration_space
 from raytabdl.task import Task
+from raytabdl.versions import installed
 
 LEAST_SECONDS_FOR_RAY = 12.0
 """Ray and its workers take about ten seconds to start on a laptop; a shorter run is better off without."""
@@ -85,6 +86,7 @@ class Progress:
     n_running: int
     ensemble_loss: float | None
     metric: Metric
+    rungs: Mapping[int, Occupancy] = field(default_factory=dict)
 
 
 Watch = Callable[[Progress], None]
@@ -101,6 +103,8 @@ class Run:
     portfolio: Portfolio
     metric: Metric
     clock: Clock
+    loggers: tuple[Any, ...] = ()
+    """Ray's own, as ``ray.tune.Callback``; this module does without Ray, which takes a second to import."""
 
 
 @contextmanager
@@ -173,6 +177,7 @@ def write_run(run: Run, classes: NDArray[Any] | None, target: str | None) -> Non
         {
             "raytabdl": raytabdl.__version__,
             "python": platform.python_version(),
+            "packages": installed(),
             "settings": asdict(run.settings),
             "choices": {member.name: f"{member.__module__}.{member.__qualname__}" for member in members},
             "portfolio": {"origin": run.portfolio.origin, "provenance": dict(run.portfolio.provenance)},
@@ -327,7 +332,8 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
     planned, n_workers = _search_plan(run, cluster.n_cpus)
 
     def tell(snapshot: Snapshot) -> None:
-        watch(Progress("search", run.clock, history, snapshot.n_running, snapshot.ensemble_loss, run.metric))
+        n_running, loss, rungs = snapshot.n_running, snapshot.ensemble_loss, race.rung_occupancy()
+        watch(Progress("search", run.clock, history, n_running, loss, run.metric, rungs))
 
     space = configuration_space(run.choices, run.settings.seed)
     run.folder.write_space(space)
@@ -358,6 +364,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.clock,
         run.clock.limit_s - END_SECONDS,
         history,
+        run.loggers,
     )
     run_search(search, interrupt.is_set, tell)
 

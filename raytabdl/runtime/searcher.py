@@ -158,7 +158,8 @@ class PortfolioBOHB(TuneBOHB):
         if self._portfolio:
             suggestion = Suggestion(name, self._portfolio.popleft(), "portfolio", seed)
         else:
-            suggestion = Suggestion(name, self.sampler.suggest(), type(self.sampler).__name__.lower(), seed)
+            config = self.sampler.suggest()
+            suggestion = Suggestion(name, config, self.sampler.origin, seed)
         self._n_suggested += 1
         return suggestion
 

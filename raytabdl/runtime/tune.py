@@ -25,6 +25,7 @@ from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
+from raytabdl.runtime.loggers import GuardedLogger, keep_events
 from raytabdl.runtime.metrics import RunMetrics
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.resume import Standing
@@ -67,6 +68,7 @@ class Search:
     clock: Clock
     train_until_s: float
     history: History
+    loggers: Sequence[Callback] = ()
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         {"cpu": 1, "gpu": search.gpus_per_trial},
     )
     trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
+    loggers = [GuardedLogger(logger) for logger in search.loggers]
     metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
     tuner = tune.Tuner(
         trainable,
@@ -134,7 +137,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
             name="search",
             storage_path=str(search.folder.tune),
             stop=_TimeIsUp(search, scheduler, is_interrupted),
-            callbacks=[_Watch(search.history, scheduler, actor, metrics, watch)],
+            callbacks=[_Watch(search.history, scheduler, actor, metrics, watch), *loggers],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
             verbose=0,
@@ -143,6 +146,9 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
     try:
         with _quiet():
             tuner.fit()
+        keep_events(search.folder)
+        for logger in loggers:
+            logger.warn()
         ended = min(search.clock.elapsed(), search.train_until_s)
         search.folder.write_phase("training over", ended, ended)
         if not is_interrupted():

@@ -40,7 +40,8 @@ class Hpbandster(Sampler):
 
     def _propose(self) -> Vectors:
         with self._aside():
-            config, _ = self._generator.get_config(None)
+            config, info = self._generator.get_config(None)
+        self.origin = "model" if info["model_based_pick"] else "random"
         return to_vector(config, self.space)[None]
 
     @contextmanager

@@ -47,6 +47,9 @@ class Sampler(ABC):
     sampler that is told of them again goes on as the first would have.
     """
 
+    origin = "random"
+    """Where the last suggestion came from: model or random."""
+
     def __init__(self, space: ConfigurationSpace, seed: int, *, root: str = "model") -> None:
         families = space[root]
         if not isinstance(families, CategoricalHyperparameter):
@@ -169,6 +172,7 @@ class BOHB(Sampler):
         return max(min(N_GOOD, len(trials) // 2), math.ceil(self.top_n_percent / 100 * n_judged))
 
     def _propose(self) -> Vectors:
+        self.origin = "random"
         if self._rng.random() < self.random_fraction:
             return self._draw()
         ranked = self._ranked()
@@ -178,6 +182,7 @@ class BOHB(Sampler):
         prior = family.sample(self.n_candidates, self._rng)
         if len(good) < 3 or len(bad) < 1 or len(family.columns) == 0:
             return family.legal(prior)
+        self.origin = "model"
         return self._best_candidates(family, good, bad, prior)
 
     def _split(self, trials: list[Judged]) -> tuple[list[Judged], list[Judged]]:

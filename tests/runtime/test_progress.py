@@ -14,6 +14,7 @@ from raytabdl.inputs import TaskType
 from raytabdl.metrics import metric
 from raytabdl.runtime import progress as shown
 from raytabdl.runtime.run import Progress
+from raytabdl.search.brackets import Occupancy
 
 AT_10_OF_60_S = Clock(60.0, 0.0)
 
@@ -83,6 +84,30 @@ def test_the_panel_says_the_same() -> None:
         assert words in text
     assert "1 running, 1 paused" in text
     assert "2 done, 1 failed" in text
+
+
+def test_the_panel_says_how_many_came_to_each_rung_and_why_trials_failed() -> None:
+    rungs = {1: Occupancy(racing=1, promoted=3, stopped=8), 3: Occupancy(waiting=3), 9: Occupancy()}
+    now = replace(progress(), rungs=rungs)
+    now.history.append(Change("t1", Status.FAILED, 7.0, f"Traceback\nValueError: {'a' * 100}"))
+    text = drawn(now)
+    assert "1: 12   3: 3   9: 0" in text
+    assert "no reason given" in text
+    assert "ValueError: aaa" in text
+    assert "a..." in text  # cut to the width of the panel
+    assert "rungs" not in drawn(progress(stage=shown.QUICK))
+
+
+def test_a_new_reason_of_failures_is_written_once() -> None:
+    written: list[str] = []
+    lines = shown._Lines(written.append)
+    now = progress()
+    for seconds in (10.0, 20.0, 30.0):
+        if seconds == 20.0:
+            now.history.append(Change("t1", Status.FAILED, 7.0, "Traceback\nMemoryError: too wide"))
+        lines.watch(replace(now, clock=Clock(60.0, 10.0 - seconds), ensemble_loss=0.1 / seconds))
+    failures = [text.strip() for text in "\n".join(written).splitlines() if text.strip().startswith("failed")]
+    assert failures == ["failed 1 times: no reason given", "failed 1 times: MemoryError: too wide"]
 
 
 def drawn(now: Progress) -> str:

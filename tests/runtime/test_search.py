@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from raytabdl import TabularClassifier
+from raytabdl import Figures, TabularClassifier
 from raytabdl.component import Network
 from raytabdl.networks.mlp import ShapedMLP
 from raytabdl.runtime.run import default_portfolio
@@ -33,14 +33,37 @@ def trials(classifier: TabularClassifier) -> list[dict[str, Any]]:
     return [r for r in records(classifier) if r["record"] == "trial" and r["origin"] != "quick"]
 
 
+class Heard(list[Figures]):
+    """A callback that keeps all that it is told."""
+
+    def __call__(self, now: Figures) -> None:
+        self.append(now)
+
+
 @pytest.fixture(scope="module")
 def twice(ray_cluster: None, table: Table, tmp_path_factory: pytest.TempPathFactory) -> list[TabularClassifier]:
     """The same fit two times: 14 trials, one worker, no time limit."""
     folder = tmp_path_factory.mktemp("twice")
     return [
-        TabularClassifier(None, n_trials=14, n_workers=1, seed=0, run_folder=folder / name).fit(*table)
+        TabularClassifier(None, n_trials=14, n_workers=1, seed=0, run_folder=folder / name, callbacks=[Heard()]).fit(
+            *table
+        )
         for name in ("first", "second")
     ]
+
+
+def test_callbacks_hear_of_the_search_and_of_its_rungs(twice: list[TabularClassifier]) -> None:
+    (heard,) = twice[0].callbacks
+    stages = [now.stage for now in heard]
+    assert stages == sorted(stages, key=["quick models", "search", "over"].index)
+    assert set(stages) == {"quick models", "search", "over"}
+    assert all(now.seconds_left is None for now in heard)
+    in_search = [now for now in heard if now.stage == "search"]
+    # A trial stands at one rung; below it counts as promoted.
+    entered = [sum(o.racing + o.waiting + o.stopped + o.failed for _, o in now.rungs) for now in in_search]
+    assert entered == sorted(entered)
+    assert 0 < entered[-1] <= 14
+    assert [budget for budget, _ in in_search[-1].rungs] == [1, 3, 9, 27]
 
 
 def test_the_first_trials_are_the_portfolio_in_order(twice: list[TabularClassifier]) -> None:
@@ -49,7 +72,9 @@ def test_the_first_trials_are_the_portfolio_in_order(twice: list[TabularClassifi
     tried = trials(twice[0])
     assert len(members) >= 8
     assert [trial["config"] for trial in tried[: len(members)]] == members
-    assert [trial["origin"] for trial in tried] == ["portfolio"] * len(members) + ["bohb"] * (14 - len(members))
+    origins = [trial["origin"] for trial in tried]
+    assert origins[: len(members)] == ["portfolio"] * len(members)
+    assert set(origins[len(members) :]) <= {"model", "random"}
     assert [trial["id"] for trial in tried] == [f"{i:04d}" for i in range(14)]
 
 

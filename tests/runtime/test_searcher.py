@@ -90,17 +90,24 @@ def test_the_first_suggestions_are_the_portfolio_in_order_then_come_those_of_the
     suggestions = [answer for answer in answers if isinstance(answer, dict)]
     assert len(suggestions) == len(answers)
     assert [s["config"] for s in suggestions[: len(members)]] == members
-    assert [s["origin"] for s in suggestions] == ["portfolio"] * len(members) + ["ear"] * 12
+    origins = [s["origin"] for s in suggestions]
+    assert origins == ["portfolio"] * len(members) + ["random"] * 12  # nothing was told that a model could be made of
     configs = [frozenset(s["config"].items()) for s in suggestions]
     assert len(set(configs)) == len(configs)
     assert [s["trial"] for s in suggestions] == [f"{i:04d}" for i in range(len(answers))]
 
 
-def test_the_origin_of_a_suggestion_of_bohb_is_bohb() -> None:
-    searcher = PortfolioBOHB(BOHB(configuration_space(Choices()), 0), Race(Budgets()))
-    answer = searcher.suggest("tune-0")
-    assert isinstance(answer, dict)
-    assert answer["origin"] == "bohb"
+def test_the_origin_of_a_suggestion_is_the_model_where_there_is_one() -> None:
+    sampler = BOHB(configuration_space(Choices().only(["lightgbm"])), 0)
+    searcher = PortfolioBOHB(sampler, Race(Budgets()))
+    origins = []
+    for number in range(40):
+        answer = searcher.suggest(f"tune-{number}")
+        assert isinstance(answer, dict)
+        sampler.observe(Observation(answer["config"], 1, number / 40, 1.0))
+        origins.append(answer["origin"])
+    assert set(origins[: sampler.min_points_in_model]) == {"random"}
+    assert 0.4 < origins.count("model") / len(origins) < 0.8  # a third is drawn at random
 
 
 def test_it_works_where_hpbandster_is_missing() -> None:
@@ -115,7 +122,7 @@ searcher = PortfolioBOHB(BOHB(configuration_space(Choices()), 0), Race(Budgets()
 print(searcher.suggest("a")["origin"])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
-    assert done.stdout.strip() == "bohb", done.stderr
+    assert done.stdout.strip() == "random", done.stderr
 
 
 def test_a_failure_is_observed_as_the_worst_loss() -> None:

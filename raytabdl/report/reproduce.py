@@ -1,0 +1,85 @@
+"""How to run a fit again, as code and as a command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from raytabdl.inputs import Target
+from raytabdl.presets import PRESETS, preset
+from raytabdl.report.facts import Reproduction
+from raytabdl.runtime.run import Settings
+
+_LIKE_DEFAULTS = Settings(None, None, None, seed=0, n_workers=None, gpus_per_trial=0.0, ensemble_size=25)
+"""Arguments of these values need not be given, but for the time limit."""
+
+
+def reproduction(
+    settings: Settings, target: Target, column: str | None, choices: Mapping[str, str], version: str
+) -> Reproduction:
+    """``column`` is the name of the target, ``choices`` the classes that were searched by the names of their models."""
+    arguments = {
+        name: value
+        for name, value in asdict(settings).items()
+        if name == "time_limit" or value != getattr(_LIKE_DEFAULTS, name)
+    }
+    notes = []
+    searched = _preset_of(choices)
+    if searched is None:
+        notes.append("the search had choices of its own, which are to be given again: " + ", ".join(choices.values()))
+    elif searched != "medium":
+        arguments["choices"] = searched
+    if settings.time_limit is not None:
+        notes.append("with a time limit the clock decides what is tried, so two runs differ a little")
+    elif settings.n_workers != 1:
+        notes.append("with more than one worker the order of results depends on their speed, so two runs may differ")
+    notes.append(f"the same versions give the same results; this was raytabdl {version}")
+    name = "TabularClassifier" if target.task_type.is_classification else "TabularRegressor"
+    return Reproduction(
+        _code(name, arguments, column),
+        _command(settings, target, column) if searched == "medium" and column is not None else None,
+        tuple(notes),
+    )
+
+
+def _code(estimator: str, arguments: Mapping[str, object], column: str | None) -> str:
+    given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    read = f"y = X.pop({column!r})" if column is not None else 'y = pd.read_csv("target.csv").iloc[:, 0]'
+    return "\n".join(
+        (
+            "import pandas as pd",
+            f"from raytabdl import {estimator}",
+            "",
+            'X = pd.read_csv("table.csv")',
+            read,
+            f"model = {estimator}({given})",
+            "model.fit(X, y)",
+        )
+    )
+
+
+def _command(settings: Settings, target: Target, column: str) -> str | None:
+    if (settings.gpus_per_trial, settings.ensemble_size, settings.trial_seconds) != (0.0, 25, None):
+        return None  # the command line has no options for these
+    options = {
+        "--target": column,
+        "--task": "classification" if target.task_type.is_classification else "regression",
+        "--metric": settings.metric,
+        "--time-limit": settings.time_limit,
+        "--n-trials": settings.n_trials,
+        "--workers": settings.n_workers,
+        "--seed": settings.seed,
+        "--out": "new-run",
+    }
+    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    return shlex.join(["raytabdl", "fit", "table.csv", *given])
+
+
+def _preset_of(choices: Mapping[str, str]) -> str | None:
+    """The preset whose models were searched, as far as their names tell."""
+    for name in ("medium", *PRESETS):
+        models = (*preset(name).networks, *preset(name).classic)
+        if {model.name: f"{model.__module__}.{model.__qualname__}" for model in models} == dict(choices):
+            return name
+    return None

@@ -1,0 +1,135 @@
+"""What the ensemble predicts for rows that it was not trained on, and which columns it needs for that."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytabdl.analysis.permutation import permutation_importance
+from raytabdl.ensemble import Ensemble, fold_of, trial_of
+from raytabdl.inputs import Array, Inputs
+from raytabdl.metrics import Metric, logged
+from raytabdl.predictor import Predictor
+from raytabdl.report.facts import Calibration, Confusion, Feature, Features, Residuals, Validation
+from raytabdl.run_folder import RunFolder
+from raytabdl.schema import Kind, Schema
+from raytabdl.task import Task
+
+FEATURE_SECONDS = 5.0
+"""What the importance of features may take."""
+
+FEATURE_ROWS = 2_000
+"""Validation rows that it is measured on."""
+
+MAX_CLASSES = 12
+"""Of a confusion matrix; the others stand together."""
+
+N_BINS = 10
+N_SAMPLE = 400
+QUANTILES = {"5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "95 %": 0.95}
+OTHERS = "(others)"
+
+
+def validation(
+    folder: RunFolder, ensemble: Ensemble, task: Task, labels: tuple[str, ...] | None, left_out: dict[str, str]
+) -> Validation | None:
+    """The ensemble on the validation rows of each fold that all its trials were trained on the other folds of."""
+    if not ensemble.weights:
+        left_out["validation"] = "there is no ensemble yet"
+        return None
+    y, predictions = _predictions(folder, ensemble, task)
+    scores = {metric.name: metric.value(y, predictions) for metric in logged(task.target.task_type)}
+    if labels is None:
+        return Validation(len(y), scores, None, None, _residuals(y, predictions))
+    codes = y.astype(np.int64)
+    return Validation(
+        len(y), scores, _confusion(codes, predictions, labels), _calibration(codes, predictions, labels), None
+    )
+
+
+def features(predictor: Predictor | None, task: Task, metric: Metric, left_out: dict[str, str]) -> Features | None:
+    """Permutation importance by the ensemble's models of the first fold, on its validation rows."""
+    if predictor is None:
+        left_out["features"] = (
+            "it needs the ensemble of a run that has ended; where models are classes of your own, call report() of the "
+            "estimator"
+        )
+        return None
+    if not task.schema.columns:
+        left_out["features"] = "no column is used"
+        return None
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(task.split(0)[1])[:FEATURE_ROWS]
+    weights = _weights_on(0, predictor.ensemble)
+
+    def predict(inputs: Inputs) -> Array:
+        return Ensemble(weights, 0.0).predict({m: predictor.members[m].predict(inputs) for m in weights})
+
+    worth = permutation_importance(predict, task.inputs.take(rows), task.y[rows], metric, seconds=FEATURE_SECONDS)
+    names = _names(task.schema)
+    found = tuple(Feature(names[each.column], each.loss, each.error) for each in worth)
+    if len(found) < len(names):
+        left_out["features"] = f"{len(found)} of {len(names)} columns were measured in {FEATURE_SECONDS:g} seconds"
+    return Features(metric.name, len(rows), found)
+
+
+def _weights_on(fold: int, ensemble: Ensemble) -> dict[str, float]:
+    """The members that are validated on a fold, with the weights of their trials."""
+    weights = ensemble.trial_weights()
+    return {member: weights[trial_of(member)] for member in ensemble.weights if fold_of(member) == fold}
+
+
+def _predictions(folder: RunFolder, ensemble: Ensemble, task: Task) -> tuple[Array, Array]:
+    n_trials = len(ensemble.trial_weights())
+    parts = []
+    for fold in range(task.n_folds):
+        weights = _weights_on(fold, ensemble)
+        if len(weights) == n_trials:
+            predictions = Ensemble(weights, 0.0).predict({m: folder.read_predictions(m) for m in weights})
+            parts.append((task.y[task.split(fold)[1]], predictions))
+    y, predictions = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return y, predictions
+
+
+def _confusion(codes: NDArray[np.int64], predictions: Array, labels: tuple[str, ...]) -> Confusion:
+    guesses = predictions.argmax(axis=1)
+    if len(labels) > MAX_CLASSES:
+        frequent = np.argsort(-np.bincount(codes, minlength=len(labels)), kind="stable")[: MAX_CLASSES - 1]
+        place = np.full(len(labels), MAX_CLASSES - 1)
+        place[frequent] = np.arange(MAX_CLASSES - 1)
+        codes, guesses = place[codes], place[guesses]
+        labels = (*(labels[code] for code in frequent), OTHERS)
+    counts = np.zeros((len(labels), len(labels)), np.int64)
+    np.add.at(counts, (codes, guesses), 1)
+    return Confusion(labels, tuple(map(tuple, counts.tolist())))
+
+
+def _calibration(codes: NDArray[np.int64], predictions: Array, labels: tuple[str, ...]) -> Calibration:
+    """Of the second class where there are two, else of the most probable one."""
+    if len(labels) == 2:
+        event, probability, came_true = labels[1], predictions[:, 1], codes == 1
+    else:
+        event, probability, came_true = (
+            "the most probable class",
+            predictions.max(axis=1),
+            predictions.argmax(1) == codes,
+        )
+    order = np.argsort(probability, kind="stable")
+    bins = [rows for rows in np.array_split(order, N_BINS) if len(rows)]
+    points = tuple((float(probability[rows].mean()), float(came_true[rows].mean())) for rows in bins)
+    distances = [abs(expected - seen) for expected, seen in points]
+    return Calibration(event, points, float(np.average(distances, weights=[len(rows) for rows in bins])))
+
+
+def _residuals(y: Array, predictions: Array) -> Residuals:
+    residuals = y - predictions
+    quantiles = {name: float(np.quantile(residuals, share)) for name, share in QUANTILES.items()}
+    rows = np.sort(np.random.default_rng(0).permutation(len(y))[:N_SAMPLE])
+    sample = tuple((float(predictions[row]), float(y[row])) for row in rows)
+    return Residuals(float(residuals.mean()), quantiles, sample)
+
+
+def _names(schema: Schema) -> list[str]:
+    """The columns in the order of ``Inputs``: numeric ones before categories."""
+    numeric = [column.name for column in schema.columns if column.kind is not Kind.CATEGORY]
+    return [*numeric, *(column.name for column in schema.columns if column.kind is Kind.CATEGORY)]
