@@ -22,6 +22,7 @@ from raytabdl.commands.console import show_table
 from raytabdl.commands.importance import show_importance
 from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
+from raytabdl.commands.portfolio import portfolio
 from raytabdl.exceptions import ClusterError, NoSuccessfulTrialError, RaytabdlError
 from raytabdl.tables import ENDINGS, read_table, write_table
 
@@ -121,7 +122,7 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (show_importance, lcbench, plot):
+for _command in (show_importance, lcbench, plot, portfolio):
     commands.add_command(_command)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class StudyTask:
 
     @property
     def n_columns(self) -> int:
-        return max(1, self.task.inputs.numeric.shape[1] + len(self.task.inputs.cardinalities))
+        return max(1, int(self.task.inputs.numeric.shape[1]) + len(self.task.inputs.cardinalities))
 
 
 def data_sets(sources: Sequence[str], names: Iterable[str] = ()) -> list[DataSet]:
@@ -104,8 +105,10 @@ def read_study_task(data_set: DataSet, *, max_rows: int | None, seed: int, with_
         raise DataError(f"{data_set.name}: {error}") from error
     if not with_test:
         return StudyTask(data_set.name, task)
-    test = task.schema.encode(frame.iloc[test_rows].reset_index(drop=True)), values[test_rows]
-    return StudyTask(data_set.name, task, test)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of categories that training did not see: there are some in any test set
+        inputs = task.schema.encode(frame.iloc[test_rows].reset_index(drop=True))
+    return StudyTask(data_set.name, task, (inputs, values[test_rows]))
 
 
 def _in_folder(folder: Path) -> list[DataSet]:

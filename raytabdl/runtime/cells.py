@@ -107,7 +107,7 @@ class _Told(NotKept, FIFOScheduler):
     """Passes on what trials report, and ends those that are done."""
 
     def __init__(self, cells: Cells) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._cells = cells
         self._controller: Any = None
 

@@ -19,8 +19,8 @@ from raytabdl.search.samplers import RandomSearch, SpaceExhaustedError
 from raytabdl.space import ROOT, Choices, configuration_space
 from raytabdl.study_folder import StudyFolder
 
-RECORDING = 1.5
-"""How many times as long as its training alone a network takes: scores on all rows, statistics of gradients."""
+RECORDING = 0.75
+"""The time of a random network with its scores and statistics, beside that of the network that costs are counted in."""
 
 FILES = {"full.json": False, "light.json": True, "full.parquet": False}
 """What is written at the end, and whether it is without gradients."""

@@ -51,11 +51,28 @@ class Portfolio:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"{path} must hold a portfolio (origin, members with a config each): {error!r}") from error
 
+    def to_json(self) -> dict[str, Any]:
+        """What ``read`` reads."""
+        members = [{"note": member.note, "config": dict(member.config)} for member in self.members]
+        return {"origin": self.origin, "provenance": dict(self.provenance), "members": members}
+
 
 def first_configurations(portfolio: Portfolio, space: ConfigurationSpace, *, root: str = "model") -> list[Config]:
     """The members that the space contains, made to fit, in order, each once."""
     projected = (project(member.config, space, root=root) for member in portfolio.members)
     return list({frozenset(config.items()): config for config in projected if config is not None}.values())
+
+
+def placed(portfolio: Portfolio, space: ConfigurationSpace, *, root: str = "model") -> list[tuple[Member, str]]:
+    """Each member with what becomes of it in a space, in words: that it fits, is changed, or is left out."""
+    return [(member, _fate(member.config, project(member.config, space, root=root))) for member in portfolio.members]
+
+
+def _fate(config: Config, projected: Config | None) -> str:
+    if projected is None:
+        return "left out"
+    changed = sorted(name for name, value in config.items() if projected.get(name) != value)
+    return f"changed: {', '.join(changed)}" if changed else "fits"
 
 
 def project(config: Config, space: ConfigurationSpace, *, root: str = "model") -> Config | None:
