@@ -126,8 +126,8 @@ class _Told(NotKept, FIFOScheduler):
         return str(TrialScheduler.STOP if is_done else TrialScheduler.CONTINUE)
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
-        if trial.status == TuneTrial.ERROR:
-            return  # its worker was lost, and Tune is about to start it again
+        if trial.status == TuneTrial.ERROR or self._cells.is_over():
+            return  # its worker was lost, and Tune is about to start it again; or it was killed at the end
         *_, cause = str(trial.get_error() or "Ray gives no cause").strip().splitlines()
         lost = f"the worker was lost {trial.num_failures} times: {cause.strip()}"
         self._cells.on_lost(trial.config["cell"], lost)

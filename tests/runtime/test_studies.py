@@ -57,7 +57,7 @@ def test_curves_are_made_for_each_configuration_data_set_and_seed(ray_cluster: N
     assert benchmark.config_ids("car") == ("0", "0-1", "1", "1-1")
     first, other_seed = (benchmark.curve("car", name) for name in ("0", "0-1"))
     assert first.config == other_seed.config == benchmark.config("airfoil_self_noise", "0")
-    assert first.results["seed"], other_seed.results["seed"] == (0, 1)
+    assert (first.results["seed"], other_seed.results["seed"]) == (0, 1)
     assert not np.array_equal(first.log["Train/val_cross_entropy"], other_seed.log["Train/val_cross_entropy"])
     assert {len(values) for values in first.log.values()} == {5}
     assert first.log["epoch"].tolist() == [0, 1, 2, 3, 4]
