@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from raytabdl.candidates import KINDS, shipped_portfolio
+from raytabdl.candidates import KINDS, SHIPPED
 from raytabdl.evaluations import Candidate, Evaluations, evidence
 from raytabdl.search.brackets import Budgets
 from raytabdl.search.learning import Evidence, learn, trajectory
@@ -43,22 +43,15 @@ def judged(
 ) -> dict[str, list[list[tuple[float, float]]]]:
     """The trajectory on each table, by portfolio."""
     families = [str(candidate.config[ROOT]) for candidate in candidates]
-    by_config = {frozenset(candidate.config.items()): index for index, candidate in enumerate(candidates)}
-    members = shipped_portfolio(kind).members
-    # A member that the space does not hold as it is has another configuration among the candidates: all of its values.
-    by_hand = [
-        index
-        for member in members
-        for config, index in by_config.items()
-        if frozenset(member.config.items()) <= config and candidates[index].source == "shipped"
-    ]
+    # Those of the shipped file come first among the candidates, in its order.
+    by_hand = [index for index, own in enumerate(candidates) if own.source == SHIPPED and own.kind in ("", kind)]
     rng = np.random.default_rng(0)
     found: dict[str, list[list[tuple[float, float]]]] = {LEARNED: [], HAND_CHOSEN: [], ORDER: []}
     for own in evidences:
         others = [other for other in evidences if other is not own]
         chosen = [one.candidate for one in learn(others, families, size=max(SIZES), per_family=PER_FAMILY)]
         found[LEARNED].append(trajectory(own, chosen))
-        found[HAND_CHOSEN].append(trajectory(own, list(dict.fromkeys(by_hand))))
+        found[HAND_CHOSEN].append(trajectory(own, by_hand))
         found[ORDER].append(trajectory(own, rng.permutation(len(candidates))[: max(SIZES)].tolist()))
     return found
 

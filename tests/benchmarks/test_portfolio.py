@@ -6,13 +6,11 @@ import numpy as np
 
 from benchmarks.portfolio.judge import HAND_CHOSEN, LEARNED, judged, report
 from benchmarks.portfolio.studies import FULL, PILOT
-from raytabdl.candidates import shipped_portfolio
 from raytabdl.evaluations import Candidate, Evaluation, Evaluations, Facts, evidence
 
-MEMBERS = shipped_portfolio("classification").members
 CANDIDATES = [
-    Candidate.of({**MEMBERS[0].config, "classic.catboost.one_hot_max_size": 10}, "shipped", "", "classification"),
-    Candidate.of({**MEMBERS[1].config, "classic.lightgbm.cat_smooth": 10.0}, "shipped", "", "classification"),
+    Candidate.of({"model": "catboost"}, "shipped", "", "classification"),
+    Candidate.of({"model": "lightgbm"}, "shipped", "", "classification"),
     Candidate.of({"model": "mlp"}, "design"),
 ]
 
@@ -32,7 +30,9 @@ def test_a_portfolio_is_judged_on_a_table_that_it_did_not_see() -> None:
     candidates, evidences = evidence(found, "classification", 27)
     by_portfolio = judged(candidates, evidences, "classification")
     *_, odd = by_portfolio[LEARNED]
-    np.testing.assert_allclose(odd, [(3.0, 8 / 9)])  # what is best on the two others, and nothing of what is good on this one
+    np.testing.assert_allclose(
+        odd, [(3.0, 8 / 9)]
+    )  # what is best on the two others, and nothing of what is good on this one
     first, *_ = by_portfolio[HAND_CHOSEN]
     np.testing.assert_allclose(first, [(3.0, 1 / 6), (6.0, 0.0)])  # in the order of the shipped file
 
