@@ -51,8 +51,9 @@ def evaluate(
     FILE:TARGET. Candidates are the shipped portfolios, settings of the literature, the best of the given runs and a
     design that fills the space. Half of each family leaves at each rung of a data set.
 
-    The same command goes on after a kill at any time; more data sets, runs or candidates may be added. In the end the
-    table of all losses is written, losses.parquet, from which a portfolio can be learned too.
+    The same command goes on after a kill at any time; more data sets, runs or candidates may be added. On a cluster all
+    nodes must see the folder. In the end the table of all losses is written to it, losses.parquet, from which a
+    portfolio can be learned too.
     """
     from raytabdl.candidates import gather
     from raytabdl.evaluations import TABLE, read_evaluations, write_table

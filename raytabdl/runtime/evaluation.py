@@ -6,7 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,18 +47,16 @@ def evaluate(
             found.finished(cell.name, line.seconds, is_failure=line.end == End.FAILED.value)
             watch(found)
 
-    def on_report(cell: Cell, report: RungReport) -> bool:
-        line = report.line
+    def on_report(cell: Cell, line: Evaluation) -> bool:
         if not line.end:
             rungs.add(line)
             if rungs.leaves(line):
-                line = Evaluation(**{**vars(line), "end": End.LEFT.value})
+                line = replace(line, end=End.LEFT.value)
         keep(cell, line)
         return bool(line.end)
 
     def on_lost(cell: Cell, reason: str) -> None:
-        candidate = cell.settings["candidate"]
-        keep(cell, Evaluation(cell.data_set, candidate, 0, math.inf, math.inf, 0.0, End.FAILED.value, reason))
+        keep(cell, failed(cell, 0.0, reason))
 
     left = [
         Cell(name, own.name, {"candidate": candidate.id, "config": dict(candidate.config)})
@@ -70,13 +68,6 @@ def evaluate(
     references = {task.name: ray.put(task) for task in tasks}
     run = Cells(left, on_report, on_lost, is_over, n_workers, folder.path / "tune")
     run_cells(run, EvaluationTrainable, tasks=references, settings=settings, folder=str(folder.path))
-
-
-@dataclass(frozen=True)
-class RungReport:
-    """What a candidate reached; its validation predictions lie in the folder by then."""
-
-    line: Evaluation
 
 
 class EvaluationTrainable(tune.Trainable):
@@ -98,34 +89,26 @@ class EvaluationTrainable(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        cell = self._cell
         if self._course is None:
-            began = time.perf_counter()
-            study_task: StudyTask = ray.get(self._tasks[cell.data_set])
-            self._course = course(cell, study_task, self._settings, self._cache, self._folder)
-            self._began = began
+            self._began = time.perf_counter()
+            study_task: StudyTask = ray.get(self._tasks[self._cell.data_set])
+            self._course = course(self._cell, study_task, self._settings, self._cache, self._folder)
         try:
             line = next(self._course)
         except Exception:  # noqa: BLE001  # left to Ray it would count as a lost worker, and be trained again
-            seconds = time.perf_counter() - self._began
-            failure = traceback.format_exc()
-            line = Evaluation(
-                cell.data_set,
-                cell.settings["candidate"],
-                0,
-                math.inf,
-                math.inf,
-                seconds,
-                End.FAILED.value,
-                failure,
-            )
-        return {REPORT: RungReport(line)}
+            line = failed(self._cell, time.perf_counter() - self._began, traceback.format_exc())
+        return {REPORT: line}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: what was broken off is begun anew."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, as above."""
+
+
+def failed(cell: Cell, seconds: float, reason: str) -> Evaluation:
+    candidate = cell.settings["candidate"]
+    return Evaluation(cell.data_set, candidate, 0, math.inf, math.inf, seconds, End.FAILED.value, reason)
 
 
 def course(

@@ -49,9 +49,10 @@ def cells(path: Path) -> list[tuple[str, str]]:
 def test_curves_are_made_for_each_configuration_data_set_and_seed(ray_cluster: None, tmp_path: Path) -> None:
     out = tmp_path / "curves"
     command = ("lcbench", "run", CAR, AIRFOIL, "--rows", 200, "--configs", 2, "--seeds", 2, "--epochs", 4, "--out", out)
+    command += ("--workers", 1)
     assert "0 of 8 done" in run(*command, "--dry-run").stderr
     assert not out.exists()
-    run(*command, "--workers", 2)
+    run(*command)
     benchmark = LCBench(out / "full.json")
     assert set(benchmark.dataset_names) == {"car", "airfoil_self_noise"}
     assert benchmark.config_ids("car") == ("0", "0-1", "1", "1-1")
@@ -78,21 +79,22 @@ def test_curves_are_made_for_each_configuration_data_set_and_seed(ray_cluster: N
 
 def test_a_study_that_was_killed_goes_on_with_what_it_lacks(ray_cluster: None, tmp_path: Path) -> None:
     out = tmp_path / "curves"
-    command = ["lcbench", "run", CAR, "--rows", "200", "--configs", "12", "--epochs", "200", "--out", str(out)]
+    command = ["lcbench", "run", CAR, "--rows", "200", "--configs", "6", "--epochs", "100", "--out", str(out)]
+    command += ["--workers", "1"]
     environment = {**os.environ, "RAY_ADDRESS": "local"}
-    with subprocess.Popen([sys.executable, "-m", "raytabdl", *command, "--workers", "1"], env=environment) as driver:
+    with subprocess.Popen([sys.executable, "-m", "raytabdl", *command], env=environment) as driver:
         ends = time.monotonic() + 90
-        while not (out.exists() and len(cells(out)) >= 2) and time.monotonic() < ends:
+        while not (out.exists() and cells(out)) and time.monotonic() < ends:
             time.sleep(0.05)
         driver.send_signal(signal.SIGKILL)
     kept = cells(out)
-    assert 2 <= len(kept) < 12
+    assert 1 <= len(kept) < 6
     with (out / "curves.jsonl").open("a") as file:
-        file.write('{"dataset": "car", "id": "11", "log": {')  # killed in the midst of a line
-    assert f"{len(kept)} of 12 done" in run(*command, "--dry-run").stderr
+        file.write('{"dataset": "car", "id": "5", "log": {')  # killed in the midst of a line
+    assert f"{len(kept)} of 6 done" in run(*command, "--dry-run").stderr
     run(*command)
     assert cells(out)[: len(kept)] == kept
-    assert sorted(cells(out)) == sorted(("car", str(index)) for index in range(12))
+    assert sorted(cells(out)) == sorted(("car", str(index)) for index in range(6))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ def test_candidates_are_evaluated_rung_by_rung_and_the_worst_leave(
     ends = [found.ends()["car", candidate.id] for candidate in candidates]
     assert [line.end for line in ends] == ["complete"] * 4 + ["left", "failed", "complete"]
     assert [line.budget for line in ends] == [27] * 4 + [1, 0, 27]
-    assert "deep" in ends[5].reason
+    assert "TypeError: '<' not supported" in ends[5].reason
     budgets = [line.budget for line in found.lines if line.candidate == candidates[0].id]
     assert budgets == [1, 3, 9, 27]
     y = np.load(targets_file(folder.path, "car"))
