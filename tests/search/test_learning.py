@@ -58,10 +58,10 @@ def test_the_ensemble_of_two_is_as_good_as_the_best_of_the_weights() -> None:
 
 
 def test_no_family_has_more_members_than_it_may() -> None:
-    losses = [table([0.5, 0.45, 0.9, 0.8]), table([0.5, 0.55, 0.4, 0.8])]
-    chosen = order(losses, "aabb", per_family=1)
-    assert len(chosen) == 2
-    assert {"aabb"[candidate] for candidate in chosen} == {"a", "b"}
+    evidences = [table([0.4, 0.9, 0.9]), table([0.9, 0.5, 0.9]), table([0.9, 0.9, 0.6])]
+    assert order(evidences, "aab") == [0, 1, 2]
+    assert order(evidences, "aab", per_family=1) == [0, 2]
+    assert order(evidences, "aab", size=2) == [0, 1]
 
 
 def test_what_failed_is_worth_nothing_and_what_was_never_timed_is_dear() -> None:
