@@ -35,7 +35,10 @@ def make_curves(
     A source is a folder with a manifest.json, a list of records with name, target, and perhaps task and file, or
     FILE:TARGET. A fifth of the rows is the test set, and a fifth of the others is for validation.
 
-    The small preset is LCBench's space; of the others the networks are taken. What is finished is kept in the folder,
+    The small preset is LCBench's space; of the others the networks are taken. Classifications and regressions have
+    different scores: what is to be drawn in one picture must be of one kind.
+
+    What is finished is kept in the folder,
     and the same command goes on after a kill at any time. The folder can be asked and drawn meanwhile (lcbench info,
     query, plot); in the end full.json, light.json and full.parquet are written to it.
     """
