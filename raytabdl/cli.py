@@ -24,6 +24,7 @@ from raytabdl.commands.evaluate import evaluate
 from raytabdl.commands.importance import show_importance
 from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
+from raytabdl.commands.portfolio import portfolio
 from raytabdl.commands.report import write_report
 from raytabdl.exceptions import ClusterError, NoSuccessfulTrialError, RaytabdlError
 from raytabdl.tables import ENDINGS, read_table, write_table
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 LEAST_SECONDS = 0.1
 """What a fit is given where reading the table took all of its time: a quick model."""
-
-MAX_CLASSES = 20
-"""A target with more distinct whole numbers is taken for a regression."""
 
 _IMPORTED = time.monotonic()
 
@@ -127,7 +125,7 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (doctor, evaluate, show_importance, lcbench, plot, write_report):
+for _command in (doctor, evaluate, show_importance, lcbench, plot, portfolio, write_report):
     commands.add_command(_command)
 
 
@@ -286,25 +284,11 @@ def _is_classification(y: pd.Series, task: str) -> bool:
         raise click.BadParameter(f"{y.name!r} has {y.nunique()} distinct values", param_hint="'--task'")
     if task != "auto":
         return task != "regression"
-    kind, reason = _infer_kind(y.dropna())
+    from raytabdl.task import infer_kind
+
+    kind, reason = infer_kind(y.dropna())
     click.echo(f"{kind}, since {y.name!r} holds {reason}; --task says otherwise", err=True)
     return kind == "classification"
-
-
-def _infer_kind(y: pd.Series) -> tuple[str, str]:
-    """Classification or regression, and what in the values says so."""
-    import pandas as pd
-
-    dtype = pd.api.types.infer_dtype(y)
-    if dtype not in ("integer", "floating", "mixed-integer-float", "decimal"):
-        return "classification", f"values of the kind {dtype}"
-    numbers = y.astype(float)
-    if not (numbers % 1 == 0).all():
-        return "regression", "fractions"
-    n_distinct = numbers.nunique()
-    if n_distinct > MAX_CLASSES:
-        return "regression", f"{n_distinct} distinct whole numbers, more than {MAX_CLASSES}"
-    return "classification", f"{n_distinct} distinct whole numbers, at most {MAX_CLASSES}"
 
 
 def _check_metric(name: str | None, is_classification: bool) -> None:

@@ -30,6 +30,12 @@ from raytabdl.validation import (
     partition,
 )
 
+MAX_CLASSES = 20
+"""A target with more distinct whole numbers is taken for a regression."""
+
+LEAST_OF_CLASS = 10
+"""Rows that a class keeps in a subsample, where it has them: with folds of a test set and of the training apart."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -277,6 +283,37 @@ def infer_target(codes_or_values: Array, classes: Sequence[Any] | NDArray[Any] |
     if classes is None:
         return Target(TaskType.REGRESSION, 0)
     return Target(TaskType.BINARY if len(classes) == 2 else TaskType.MULTICLASS, len(classes))
+
+
+def infer_kind(y: pd.Series) -> tuple[str, str]:
+    """Classification or regression, and what in the values, none of them missing, says so."""
+    dtype = pd.api.types.infer_dtype(y)
+    if dtype not in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return "classification", f"values of the kind {dtype}"
+    numbers = y.astype(float)
+    if not (numbers % 1 == 0).all():
+        return "regression", "fractions"
+    n_distinct = numbers.nunique()
+    if n_distinct > MAX_CLASSES:
+        return "regression", f"{n_distinct} distinct whole numbers, more than {MAX_CLASSES}"
+    return "classification", f"{n_distinct} distinct whole numbers, at most {MAX_CLASSES}"
+
+
+def subsample(y: Array, target: Target, n_rows: int, rng: np.random.Generator) -> Rows:
+    """About so many random rows, sorted: of each class its share, and ``LEAST_OF_CLASS`` rows where it has as many."""
+    if n_rows >= len(y):
+        return np.arange(len(y))
+    shuffled = rng.permutation(len(y))
+    if not target.task_type.is_classification:
+        return np.sort(shuffled[:n_rows])
+    codes = y[shuffled].astype(np.int64)
+    counts = np.bincount(codes, minlength=target.n_classes)
+    wanted = np.minimum(counts, np.maximum(np.round(counts * n_rows / len(y)), LEAST_OF_CLASS).astype(np.int64))
+    # Counted within each class, in shuffled order, a row has a rank below the number that is wanted of its class.
+    by_class = np.argsort(codes, kind="stable")
+    ranks = np.empty(len(y), np.int64)
+    ranks[by_class] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(shuffled[ranks < wanted[codes]])
 
 
 def _leaks(task: Task) -> list[str]:

@@ -31,8 +31,11 @@ def source_options(command: F) -> F:
 
 
 def open_benchmark(source: Path, n_configs: int, seed: int) -> Benchmark:
-    """LCBench in a file, or random configurations of the surrogate in a folder."""
-    from raytabdl.curves import LCBench, Surrogate
+    """LCBench in a file, curves in the folder that they are made in, or random configurations of the surrogate."""
+    from raytabdl.curves import CurveFolder, LCBench, Surrogate
+    from raytabdl.curves.folder import LINES
     from raytabdl.curves.surrogate import random_configs
 
+    if (source / LINES).exists():
+        return CurveFolder(source)
     return Surrogate(source, random_configs(n_configs, seed)) if source.is_dir() else LCBench(source)

@@ -1,4 +1,4 @@
-"""`raytabdl lcbench`: learning curves of LCBench fetched and asked."""
+"""`raytabdl lcbench`: learning curves of LCBench fetched, made and asked."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ import click
 
 from raytabdl.commands.benchmark_source import open_benchmark, source_options
 from raytabdl.commands.console import show_table
+from raytabdl.commands.lcbench_run import make_curves
 
 
 @click.group("lcbench")
 def lcbench() -> None:
     """Learning curves of many configurations on many data sets.
 
-    SOURCE is a file of LCBench (.json, .zip), one of ours (.json, .parquet), or the folder of YAHPO Gym's surrogate.
+    SOURCE is a file of LCBench (.json, .zip), one of ours (.json, .parquet), the folder in which raytabdl lcbench run
+    makes curves, or that of YAHPO Gym's surrogate.
     """
+
+
+lcbench.add_command(make_curves)
 
 
 @lcbench.command()

@@ -4,8 +4,9 @@ Zimmer, Lindauer and Hutter (2021), "Auto-PyTorch Tabular: Multi-fidelity metale
 """
 
 from raytabdl.curves.benchmark import Benchmark, LearningCurve
+from raytabdl.curves.folder import CurveFolder
 from raytabdl.curves.lcbench import LCBench
 from raytabdl.curves.surrogate import Surrogate
 from raytabdl.curves.writing import write_lcbench
 
-__all__ = ["Benchmark", "LCBench", "LearningCurve", "Surrogate", "write_lcbench"]
+__all__ = ["Benchmark", "CurveFolder", "LCBench", "LearningCurve", "Surrogate", "write_lcbench"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -109,4 +110,5 @@ def _curve(entry: Any, place: str) -> LearningCurve:
         log = {tag: np.asarray(values, dtype=np.float64) for tag, values in entry["log"].items()}
     except (TypeError, ValueError) as error:
         raise CurvesError(f"{place} must have numbers in its log ({error}); the file is of another version") from error
-    return LearningCurve(config, log, entry["results"])
+    results = {name: math.nan if value is None else value for name, value in entry["results"].items()}
+    return LearningCurve(config, log, results)

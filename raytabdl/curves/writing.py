@@ -45,8 +45,12 @@ def _write_dataset(file: IO[str], curves: Mapping[str, LearningCurve], light: bo
         entry: dict[str, Any] = {
             "config": dict(curve.config),
             "log": {tag: [v if math.isfinite(v) else None for v in values.tolist()] for tag, values in log.items()},
-            "results": dict(curve.results),
+            "results": {name: None if _is_no_number(value) else value for name, value in curve.results.items()},
         }
         file.write("{" if number == 0 else ",")
         file.write(f"{json.dumps(config)}:{json.dumps(entry, allow_nan=False)}")
     file.write("}")
+
+
+def _is_no_number(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

@@ -37,7 +37,7 @@ from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
 from raytabdl.search.brackets import Occupancy, Race, opening
 from raytabdl.search.policy import Plan, plan
-from raytabdl.search.portfolio import Portfolio, first_configurations
+from raytabdl.search.portfolio import Portfolio, first_configurations, misfits
 from raytabdl.search.samplers import BOHB
 from raytabdl.space import ROOT, Choices, configuration_space
 from raytabdl.task import Task
@@ -337,6 +337,8 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
 
     space = configuration_space(run.choices, run.settings.seed)
     run.folder.write_space(space)
+    if run.portfolio != default_portfolio(run.task.target) and (said := misfits(run.portfolio, space)):
+        warnings.warn(said, UserWarning, stacklevel=4)
     is_timed = math.isfinite(run.clock.limit_s)  # without a limit a run is repeatable: nothing depends on the clock
     sampler = BOHB(space, run.settings.seed, per_second=is_timed)
     portfolio, n_opening = _portfolio(first_configurations(run.portfolio, space), run.choices, planned)

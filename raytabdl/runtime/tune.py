@@ -144,7 +144,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         ),
     )
     try:
-        with _quiet():
+        with quiet():
             tuner.fit()
         keep_events(search.folder)
         for logger in loggers:
@@ -176,14 +176,14 @@ def _folds(search: Search, actor: _LateActor, portfolio_is_tried: Callable[[], b
     )
 
 
-class _NotKept:
+class NotKept:
     """Tune pickles what it is given, for a restore that is never made here: a run is resumed from its own records."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
-class _TimeIsUp(_NotKept, Stopper):
+class _TimeIsUp(NotKept, Stopper):
     """Ends the search at the end of training, or at once when it is interrupted; late workers are killed."""
 
     def __init__(
@@ -208,7 +208,7 @@ class _TimeIsUp(_NotKept, Stopper):
         return True
 
 
-class _Watch(_NotKept, Callback):
+class _Watch(NotKept, Callback):
     """Tells the progress display and the metrics how the search stands, at most twice a second."""
 
     def __init__(
@@ -292,7 +292,7 @@ class _LateActor:
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def quiet() -> Any:
     """Keeps Tune's own advice out of the user's output; what matters is in the history."""
     loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray._private.worker")]
     levels = [logger.level for logger in loggers]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,11 +52,47 @@ class Portfolio:
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"{path} must hold a portfolio (origin, members with a config each): {error!r}") from error
 
+    def to_json(self) -> dict[str, Any]:
+        """What ``read`` reads."""
+        members = [{"note": member.note, "config": dict(member.config)} for member in self.members]
+        return {"origin": self.origin, "provenance": dict(self.provenance), "members": members}
+
 
 def first_configurations(portfolio: Portfolio, space: ConfigurationSpace, *, root: str = "model") -> list[Config]:
     """The members that the space contains, made to fit, in order, each once."""
     projected = (project(member.config, space, root=root) for member in portfolio.members)
     return list({frozenset(config.items()): config for config in projected if config is not None}.values())
+
+
+def placed(portfolio: Portfolio, space: ConfigurationSpace, *, root: str = "model") -> list[tuple[Member, str]]:
+    """Each member with what becomes of it in a space, in words: that it fits, is changed, or is left out."""
+    return [(member, _fate(member.config, project(member.config, space, root=root))) for member in portfolio.members]
+
+
+def misfits(portfolio: Portfolio, space: ConfigurationSpace, *, root: str = "model") -> str:
+    """How many members a space does not hold as they are, in words; empty where it holds them all."""
+    fates = [fate for _, fate in placed(portfolio, space, root=root)]
+    n_left_out, n_changed = fates.count("left out"), sum(fate.startswith("changed") for fate in fates)
+    if not n_left_out + n_changed:
+        return ""
+    return (
+        f"of the {len(fates)} members of the portfolio {n_left_out} are left out, as the space lacks their family or "
+        f"forbids them, and {n_changed} are changed to fit it; raytabdl portfolio show says which"
+    )
+
+
+def _fate(config: Config, projected: Config | None) -> str:
+    if projected is None:
+        return "left out"
+    changed = sorted(name for name, value in config.items() if not _is_same(value, projected.get(name)))
+    return f"changed: {', '.join(changed)}" if changed else "fits"
+
+
+def _is_same(value: ConfigValue, fitted: ConfigValue | None) -> bool:
+    """Equal, but for the last digits, which the way to a vector and back may cost a number."""
+    if isinstance(value, float) and isinstance(fitted, float):
+        return math.isclose(value, fitted, rel_tol=1e-9)
+    return value == fitted
 
 
 def project(config: Config, space: ConfigurationSpace, *, root: str = "model") -> Config | None:

@@ -18,7 +18,7 @@ from ConfigSpace import (
 )
 
 from raytabdl.component import Config
-from raytabdl.search.portfolio import Member, Portfolio, first_configurations, project
+from raytabdl.search.portfolio import Member, Portfolio, first_configurations, misfits, placed, project
 
 
 @pytest.fixture
@@ -107,6 +107,22 @@ def test_first_configurations_keep_the_order_and_repeat_nothing(space: Configura
     first = first_configurations(portfolio, space)
     assert [config["model"] for config in first] == ["forest", "mlp"]
     assert first[0]["forest.depth"] == 6
+
+
+def test_what_becomes_of_members_in_a_space_is_said(space: ConfigurationSpace) -> None:
+    configs: list[Config] = [FULL, {**FULL, "mlp.lr": 1.0, "mlp.batch": 64}, {"model": "svm"}, {"model": "forest"}]
+    portfolio = Portfolio("learned", tuple(Member(config) for config in configs))
+    fates = [fate for _, fate in placed(portfolio, space)]
+    assert fates == ["fits", "changed: mlp.batch, mlp.lr", "left out", "fits"]
+    assert "of the 4 members of the portfolio 1 are left out" in misfits(portfolio, space)
+    assert "1 are changed" in misfits(portfolio, space)
+    assert misfits(Portfolio("learned", portfolio.members[:1]), space) == ""
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    portfolio = Portfolio("learned", (Member(FULL, "fast"), Member({"model": "forest"})), {"data_sets": ["adult"]})
+    (tmp_path / "own.json").write_text(json.dumps(portfolio.to_json()))
+    assert Portfolio.read(tmp_path / "own.json") == portfolio
 
 
 def test_a_portfolio_is_read_from_json(tmp_path: Path) -> None:
