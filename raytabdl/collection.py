@@ -22,9 +22,9 @@ from raytabdl.task import (
     infer_kind,
     infer_target,
     make_task,
-    partition,
     subsample,
 )
+from raytabdl.validation import partition
 
 MANIFEST = "manifest.json"
 N_FOLDS = 5
