@@ -11,7 +11,7 @@ ARGS ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow check lint format peers compare clean
+.PHONY: help demo test slow check lint format docs peers compare clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ test: $(VENV)/.dev ## run the tests, but not the slow ones
 slow: $(VENV)/.dev ## run the slow tests
 	$(BIN)/pytest -m slow $(ARGS) || [ $$? -eq 5 ]  # 5: there are none
 
-check: lint ## lint, types and the import contract
+check: lint docs ## lint, types, the import contract and the documentation
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
@@ -37,6 +37,9 @@ format: $(VENV)/.dev ## ruff's rules and format, applied
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: $(VENV)/.docs ## write the documentation to site/; a warning fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 peers: $(VENV)/.dev ## build the peers' environments below .peers, for the comparison
 	$(BIN)/python -m benchmarks.compare.peers
 
@@ -45,10 +48,10 @@ compare: $(VENV)/.dev ## run the comparison's short form on the tables in RAYTAB
 	$(BIN)/python -m benchmarks.compare.report
 
 clean: ## remove .venv, caches and build leftovers
-	rm -rf $(VENV) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps .python, .core and .dev say what is installed; a change of the packaging files installs again.
+# The stamps .python, .core, .dev and .docs say what is installed; a change of the packaging files installs again.
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 		echo "raytabdl needs Python 3.10 or newer, and '$(PYTHON)' is none; name one: make PYTHON=python3.12" >&2; exit 1; }
@@ -67,3 +70,8 @@ $(VENV)/.dev: $(PACKAGING) | $(VENV)/.python
 	@$(INSTALL) -e '.[dev]' || { echo "hpbandster is an oracle of the tests; its build needs a C compiler and" \
 		"Python's headers; on Debian and Ubuntu: apt install build-essential python3-dev" >&2; exit 1; }
 	@touch $(VENV)/.core $@
+
+# The reference is read from the sources, so raytabdl itself need not be installed.
+$(VENV)/.docs: $(PACKAGING) | $(VENV)/.python
+	@$(INSTALL) mkdocs mkdocs-material mkdocstrings-python
+	@touch $@

@@ -1,0 +1,118 @@
+"""The documentation: what it shows runs, what it names exists, and it is built without a warning and without a network."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+import raytabdl
+from raytabdl import curves, exceptions, testing
+from raytabdl.cli import commands
+from raytabdl.presets import full
+from raytabdl.space import FAMILIES, MODELS
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+INCLUDED = "--8<--"
+
+SECONDS = 2
+"""What a page's fits are given here, in the place of its own time limit: quick models, without Ray."""
+
+N_FEATURES = {"A": 12, "B": 11, "C": 18, "D": 16, "E": 19, "F": 8, "G": 11, "H": 9, "I": 13, "J": 8, "K": 2}
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The blocks of a page that are written there; those taken in from elsewhere are tested there."""
+    return [text for kind, text in FENCE.findall(PAGES[page]) if kind == language and INCLUDED not in text]
+
+
+PYTHON = [page for page in PAGES if blocks(page, "python")]
+COMMANDS = {
+    line.partition(" #")[0].strip(): page
+    for page in PAGES
+    for block in blocks(page, "sh")
+    for line in block.splitlines()
+    if line.startswith("raytabdl ")
+}
+
+
+@pytest.mark.examples
+@pytest.mark.parametrize("page", PYTHON)
+def test_the_python_of_a_page_runs_from_top_to_bottom(page, tmp_path):
+    script = tmp_path / f"{page}.py"
+    script.write_text(re.sub(r"time_limit=\d+", f"time_limit={SECONDS}", "\n".join(blocks(page, "python"))))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(script)]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_that_is_shown_exists_with_its_options(line):
+    command: click.Command = commands
+    words = line.split()[1:]
+    while isinstance(command, click.Group) and words and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    assert not isinstance(command, click.Group), f"{line!r} names no command"
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in words if word.startswith("--")} <= known
+
+
+def test_each_member_of_each_family_is_listed_and_no_other():
+    choices = full()
+    table = PAGES["search-space"].partition("<!-- members")[2]
+    listed = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE))
+    own = {
+        family: [f"`{member.name}`" for member in getattr(choices, family)] for family in (*MODELS, *FAMILIES.values())
+    }
+    assert {family: names.split(", ") for family, names in listed.items()} == own
+
+
+def test_the_reference_lists_what_packages_say_is_public():
+    listed = set(re.findall(r"^::: ([\w.]+)$", PAGES["api"], re.MULTILINE))
+    errors = [name for name, value in vars(exceptions).items() if isinstance(value, type)]
+    public = {
+        *(f"raytabdl.{name}" for name in raytabdl.__all__ if name != "__version__"),
+        *(f"raytabdl.testing.{name}" for name in testing.__all__),
+        *(f"raytabdl.curves.{name}" for name in curves.__all__),
+        *(f"raytabdl.exceptions.{name}" for name in errors),
+    }
+    assert public <= listed
+    for name in listed:
+        module, _, attribute = name.rpartition(".")
+        assert hasattr(importlib.import_module(module), attribute), name
+
+
+def test_each_feature_names_tests_that_exist_or_is_open():
+    rows = re.findall(r"^\| ([A-K]\d+) \|[^|]*\| (.*) \|$", PAGES["features"], re.MULTILINE)
+    assert [code for code, _ in rows] == [f"{k}{i}" for k, n in N_FEATURES.items() for i in range(1, n + 1)]
+    for code, shown in rows:
+        names = re.findall(r"`([\w/]+\.py)::(\w+)`", shown)
+        assert names or shown.startswith("open"), code
+        for path, name in names:
+            tree = ast.parse((ROOT / "tests" / path).read_text(encoding="utf-8"))
+            assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, (code, name)
+
+
+def test_the_pages_are_built_without_a_warning_and_load_nothing_from_elsewhere(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    built = sorted((tmp_path / "site").rglob("*.html"))
+    assert len(built) > len(PAGES) - 1
+    elsewhere = re.compile(
+        r"<(?:script|img|iframe)[^>]*\ssrc=\"?(?:https?:)?//|<link[^>]*rel=\"?(?:stylesheet|preconnect)[^>]*//"
+    )
+    for page in built:
+        assert not elsewhere.search(page.read_text(encoding="utf-8")), page.name
