@@ -129,12 +129,12 @@ class EnsembleBuilder:
         """The ensemble of what is there, where fold 0 alone selects ``holdout``.
 
         Selected on all rows among the bags, where these are as good on fold 0 as all candidates within what the rows of
-        fold 0 can tell: the models of the folds and the further rows are worth more than that. Else selected on
-        fold 0. Either way a trial is represented by its models of all folds that there are.
+        fold 0 can tell: the models of the folds and the further rows are worth more than that. Else, and while there
+        is but one bag, selected on fold 0. Either way a trial is represented by its models of all folds that there are.
         """
         folds = {member: self._folds(member) for member in self.candidates()}
         bags = {member: own for member, own in folds.items() if len(own) == 1 + len(self.other_folds)}
-        if self.other_folds and bags and self._are_as_good(list(bags)):
+        if self.other_folds and len(bags) >= LEAST_BAGS and self._are_as_good(list(bags)):
             out_of_fold = {m: np.concatenate([self.predictions[f] for f in own]) for m, own in bags.items()}
             y = np.concatenate([self.y, *self.other_folds])
             weights = np.concatenate(self.row_weights) if self.row_weights else None
@@ -190,6 +190,9 @@ class EnsembleBuilder:
 
 LEAST_GAIN = 0.5
 """Of the gain of the best candidate on the dummy, which others must have to be candidates."""
+
+LEAST_BAGS = 2
+"""One bag alone, however good, gives up what members of several kinds are worth together."""
 
 LEAST_ROWS_COMPARED, MAX_ROWS_COMPARED = 20, 4_000
 """By which ensembles are compared: fewer tell nothing, and some metrics are slow."""

@@ -185,11 +185,20 @@ def test_bags_are_selected_by_all_their_rows():
 
 
 def test_a_bag_that_gives_up_too_much_on_the_first_fold_is_no_ground_to_select_from():
-    builder = folds_of({("a", (0, 1, 2)): 1.5, ("b", (0,)): 1.0})
+    builder = folds_of({("a", (0, 1, 2)): 1.5, ("c", (0, 1, 2)): 9.0, ("b", (0,)): 1.0})
     weights = builder.ensemble().weights
     assert builder.holdout().loss < 1.0
     assert weights["a@9"] == weights["a.1@9"] == weights["a.2@9"] < weights["b@9"]  # its share on all its models
     assert sum(weights.values()) == pytest.approx(1)
+
+
+def test_one_bag_alone_is_no_ground_to_select_from():
+    one = {("a", (0, 1, 2)): 1.0, ("b", (0,)): 1.2}
+    builder = folds_of(one, n_rows=10)  # too few rows to hold anything against the bag
+    assert builder.ensemble().trial_weights() == pytest.approx(builder.holdout().trial_weights())
+    assert set(builder.ensemble().trial_weights()) == {"a", "b"}
+    two = folds_of({**one, ("c", (0, 1, 2)): 1.0}, n_rows=10)
+    assert set(two.ensemble().trial_weights()) <= {"a", "c"}
 
 
 def test_the_models_of_a_bag_that_is_not_complete_share_the_weight_of_their_trial():
