@@ -144,6 +144,11 @@ def main() -> None:
     default="auto",
     help="The kind of target.  [default: inferred from its values]",
 )
+@click.option("--weight", metavar="COLUMN", help="How much each row counts; it is not learned from.")
+@click.option(
+    "--group", metavar="COLUMN", help="Which rows belong together; no fold parts them, it is not learned from."
+)
+@click.option("--time-order", is_flag=True, help="The rows are in the order of time: the last ones are validated by.")
 @_seed
 @click.option("--time-limit", type=_Seconds(), help="In all, from the start of the command.  [default: 60]")
 @click.option("--n-trials", type=click.IntRange(min=1), help="End after so many; without --time-limit there is none.")
@@ -156,6 +161,9 @@ def fit(
     target: str,
     metric_name: str | None,
     task: str,
+    weight: str | None,
+    group: str | None,
+    time_order: bool,
     seed: int,
     time_limit: float | None,
     n_trials: int | None,
@@ -163,27 +171,37 @@ def fit(
     out: Path,
 ) -> None:
     """Fit TABLE, and keep the run in a new folder."""
+    if group is not None and time_order:
+        raise click.UsageError("--group and --time-order both say which rows are validated by: leave one out")
     frame = read_table(table)
-    if target not in frame.columns:
-        raise click.BadParameter(f"{table} has no column {target!r}; it has {list(frame)}", param_hint="'--target'")
-    y = frame.pop(target)
+    named = {"--target": target, "--weight": weight, "--group": group}
+    for option, column in named.items():
+        if column is not None and column not in frame.columns:
+            hint = f"'{option}'"
+            raise click.BadParameter(f"{table} has no column {column!r}; it has {list(frame)}", param_hint=hint)
+    y = frame[target]
+    of_rows = {"sample_weight": weight, "groups": group}
+    given = {name: frame[column] for name, column in of_rows.items() if column is not None}
+    frame = frame.drop(columns=[column for column in named.values() if column is not None])
     is_classification = _is_classification(y, task)
     _check_metric(metric_name, is_classification)
     if time_limit is None and n_trials is None:
         time_limit = 60.0
 
     from raytabdl.estimators import TabularClassifier, TabularRegressor
+    from raytabdl.validation import TimeOrder
 
     estimator = (TabularClassifier if is_classification else TabularRegressor)(
         None if time_limit is None else _remaining(began, time_limit),
         metric=metric_name,
+        validation=TimeOrder() if time_order else None,
         n_trials=n_trials,
         seed=seed,
         n_workers=workers,
         run_folder=out,
         progress=True,
     )
-    estimator.fit(frame, y)
+    estimator.fit(frame, y, **given)
 
 
 @commands.command()

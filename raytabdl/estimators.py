@@ -288,12 +288,24 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
 
     ``time_limit`` in seconds covers all of ``fit``, Ray's start and end included. ``n_trials`` bounds what is tried,
     and nothing is trained on further folds then; without a time limit, and with one worker, such a run is
-    repeatable. ``metric`` (log loss by default) decides the ensemble. ``n_workers`` trials are trained at once (one
+    repeatable. ``n_workers`` trials are trained at once (one
     for each CPU of the cluster by default). The full budget of a trial are the epochs or iterations that suit the time,
     or ``trial_seconds`` of training, what ends first. ``choices`` is what is searched: a ``Choices``, or "small",
     "medium" (the default) or "full". ``callbacks`` are functions that are told of the run while it goes on: each is
     called with ``Figures``, about twice a second. Loggers of ``ray.tune.logger`` and ``ray.air.integrations``
     (TensorBoard, MLflow, Weights & Biases) may stand among them. One that raises does not end the fit.
+
+    ``metric`` (log loss by default) decides the ensemble: a name, a ``Metric``, a scorer of scikit-learn, or a function
+    of the targets and the probabilities, (n, n_classes), or the values of a regression, which may be better where it is
+    greater or where it is smaller. What measures classes is a scorer:
+
+    >>> from sklearn.metrics import fbeta_score, make_scorer
+    >>> clf = TabularClassifier(60, metric=make_scorer(fbeta_score, beta=2))
+    >>> clf = TabularClassifier(60, metric=lambda y, p: ((p[:, 1] - y) ** 2).mean())
+
+    ``validation`` says which rows are validated by, in the place of folds that are alike in their targets: a
+    ``TimeOrder``, a splitter of scikit-learn or a list of (training rows, validation rows). The search goes by the fold
+    that trains on most rows, and models of all folds predict together.
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both

@@ -78,3 +78,14 @@ def test_predictions_that_are_not_finite_have_an_infinite_rung_loss(bad):
     p = np.full((2, 3), 1 / 3)
     p[0, 0] = bad
     assert rung_loss(np.array([0, 1]), p, MULTICLASS)[0] == np.inf
+
+
+def test_weighted_rows_count_as_often_as_they_weigh():
+    rng = np.random.default_rng(0)
+    y, weights = np.arange(60) % 3, rng.integers(1, 4, 60)
+    p = rng.dirichlet(np.ones(3), 60) * 0.3 + 0.7 * np.eye(3)[(y + (rng.random(60) < 0.3)) % 3]
+    of_classes = rung_loss(np.repeat(y, weights), np.repeat(p, weights, axis=0), MULTICLASS)
+    assert rung_loss(y, p, MULTICLASS, weights.astype(float)) == pytest.approx(of_classes)
+    values, guesses = rng.normal(size=60), rng.normal(size=60)
+    of_values = rung_loss(np.repeat(values, weights), np.repeat(guesses, weights), REGRESSION)
+    assert rung_loss(values, guesses, REGRESSION, weights.astype(float)) == pytest.approx(of_values)

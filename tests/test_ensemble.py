@@ -62,6 +62,18 @@ def test_the_selection_is_that_of_the_plain_algorithm(seed, name, size):
         assert ensemble.weights == pytest.approx(weights)
 
 
+@settings(max_examples=30)
+@given(st.integers(0, 10_000), st.sampled_from(["log_loss", "rmse", "mse", "mae", "accuracy", "roc_auc"]))
+def test_a_weighted_selection_is_that_of_repeated_rows(seed, name):
+    y, predictions = members(seed, name)
+    weights = np.random.default_rng(seed).integers(1, 4, len(y))
+    repeated = {member: np.repeat(p, weights, axis=0) for member, p in predictions.items()}
+    expected = select(repeated, np.repeat(y, weights), METRICS[name], size=6)
+    ensemble = select(predictions, y, METRICS[name], size=6, weights=weights.astype(float))
+    assert ensemble.loss == pytest.approx(expected.loss, abs=1e-6)
+    assert METRICS[name].loss(y, ensemble.predict(predictions), weights) == pytest.approx(ensemble.loss, abs=1e-6)
+
+
 @given(st.integers(0, 10_000), st.sampled_from(sorted(METRICS)))
 def test_an_ensemble_is_never_worse_than_its_best_member(seed, name):
     y, predictions = members(seed, name)
@@ -182,6 +194,22 @@ def test_bags_are_selected_by_all_their_rows():
     assert {trial_of(member) for member in ensemble.weights} == {"a"}
     assert ensemble.weights == {m: pytest.approx(1 / 3) for m in ("a@9", "a.1@9", "a.2@9")}
     assert {trial_of(member) for member in builder.holdout().weights} == {"a", "b"}
+
+
+def test_each_fold_has_weights_of_its_own():
+    """Bad on one half of the rows each, and by their weights one of the two is good throughout."""
+    rng = np.random.default_rng(0)
+    y = [rng.normal(size=40) for _ in range(3)]
+    first = np.arange(40) < 20
+    weights = [np.where(first, 1.999, 0.001) for _ in range(3)]
+    builder = EnsembleBuilder(y[0], RMSE, other_folds=y[1:], row_weights=weights)
+    for fold in range(3):
+        for trial, is_bad in (("a", ~first), ("b", first)):
+            name = fold_trial(trial, fold) if fold else trial
+            loss = builder.add(member_key(name, 9), y[fold] + is_bad)
+            assert loss == pytest.approx(np.sqrt(weights[fold][is_bad].sum() / 40))
+    assert {trial_of(member) for member in builder.ensemble().weights} == {"a"}
+    assert len(builder.ensemble().weights) == 3
 
 
 def test_a_bag_that_gives_up_too_much_on_the_first_fold_is_no_ground_to_select_from():

@@ -10,7 +10,7 @@ from sklearn import metrics as sk
 
 from raytabdl.exceptions import SettingError
 from raytabdl.inputs import TaskType
-from raytabdl.metrics import CLASSIFICATION, REGRESSION, logged, metric
+from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric, logged, metric
 
 LABEL_METRICS = [name for name in CLASSIFICATION if name.partition("_")[0] in ("f1", "precision", "recall")]
 
@@ -120,6 +120,31 @@ def test_the_defaults_are_log_loss_and_rmse():
     assert metric(None, TaskType.MULTICLASS).name == "log_loss"
     assert metric(None, TaskType.REGRESSION).name == "rmse"
     assert [m.name for m in logged(TaskType.BINARY)] == ["log_loss", "roc_auc", "accuracy"]
+
+
+@given(classifications(), st.sampled_from(sorted(CLASSIFICATION)), st.integers(0, 1000))
+def test_a_weight_counts_as_so_many_rows_in_a_classification(case, name, seed):
+    y, p = case
+    weights = np.random.default_rng(seed).integers(1, 4, len(y))
+    expected = CLASSIFICATION[name].loss(np.repeat(y, weights), np.repeat(p, weights, axis=0))
+    for scale in (1.0, 0.1):
+        assert CLASSIFICATION[name].loss(y, p, scale * weights) == pytest.approx(expected, abs=1e-9)
+
+
+@given(regressions(), st.sampled_from(sorted(REGRESSION)), st.integers(0, 1000))
+def test_a_weight_counts_as_so_many_rows_in_a_regression(case, name, seed):
+    y, p = case
+    weights = np.random.default_rng(seed).integers(1, 4, len(y))
+    expected = REGRESSION[name].loss(np.repeat(y, weights), np.repeat(p, weights))
+    for scale in (1.0, 0.1):
+        assert REGRESSION[name].loss(y, p, scale * weights) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_metric_that_takes_no_weights_counts_all_rows_the_same():
+    y, p = np.array([0, 1]), np.array([[1.0, 0.0], [1.0, 0.0]])
+    mine = Metric("mine", lambda y, p: float((p.argmax(1) == y).mean()), True)
+    assert mine.loss(y, p, np.array([3.0, 1.0])) == 0.5
+    assert CLASSIFICATION["accuracy"].loss(y, p, np.array([3.0, 1.0])) == 0.25
 
 
 def test_an_unknown_metric_is_answered_with_the_known_ones():

@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Target, TaskType
-from raytabdl.task import MAX_VALIDATION_ROWS, encode_labels, encode_values, infer_target, make_task, partition
+from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
+from raytabdl.validation import MAX_VALIDATION_ROWS
 
 BINARY, MULTICLASS = Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3)
 REGRESSION = Target(TaskType.REGRESSION, 0)
@@ -92,6 +91,14 @@ def test_values_of_any_numeric_dtype_are_float64():
         assert encode_values(y).tolist() == [1.0, 2.0]
 
 
+def test_further_labels_are_encoded_by_the_classes_of_training():
+    assert encode_further(["b", "b"], np.array(["a", "b"])).tolist() == [1, 1]
+    assert encode_further(pd.Series([2.0, 1.0]), np.array([1, 2])).tolist() == [1, 0]
+    assert encode_further([3, 3], None).tolist() == [3.0, 3.0]
+    with pytest.raises(DataError, match="1 labels were not in training, among them 'c'"):
+        encode_further(["a", "c", "c"], np.array(["a", "b"]))
+
+
 def test_what_is_odd_and_yet_usable_is_warned_of():
     with pytest.warns(UserWarning, match=r"single row.*\['c'\]"):
         encode_labels(["a", "a", "b", "b", "c"])
@@ -112,42 +119,6 @@ def test_two_classes_are_binary_and_none_a_regression():
     assert infer_target(np.arange(2), ["a", "b"]) == BINARY
     assert infer_target(np.arange(3), np.array([1, 2, 3])) == MULTICLASS
     assert infer_target(np.arange(3.0), None) == REGRESSION
-
-
-@given(st.integers(2, 90), st.integers(2, 8), st.integers(0, 1000))
-def test_every_class_is_spread_evenly_over_the_folds(n, n_folds, seed):
-    rng = np.random.default_rng(seed)
-    y = rng.choice(3, size=n, p=[0.7, 0.25, 0.05])
-    folds = partition(y, MULTICLASS, n_folds, rng)
-    counts = np.bincount(y, minlength=3)
-    n_folds = max(2, min(n_folds, counts.max()))
-    for c in np.flatnonzero(counts):
-        sizes = np.bincount(folds[(y == c) & (folds >= 0)], minlength=n_folds)
-        if counts[c] >= n_folds:
-            assert sizes.max() - sizes.min() <= 1
-        elif counts[c] > 1:
-            assert sizes[0] == 0
-        else:
-            assert (folds[y == c] == -1).all()
-        assert (folds[y == c] != 0).any()  # each class can be learned
-
-
-@given(st.integers(2, 60), st.integers(2, 8), st.integers(0, 1000))
-def test_every_stretch_of_a_regression_target_is_in_every_fold(n, n_folds, seed):
-    rng = np.random.default_rng(seed)
-    y = rng.normal(size=n)
-    folds = partition(y, REGRESSION, n_folds, rng)
-    n_folds = min(n, n_folds)
-    ordered = folds[np.argsort(y)]
-    for start in range(0, n - n_folds + 1, n_folds):
-        assert sorted(ordered[start : start + n_folds]) == list(range(n_folds))
-
-
-def test_the_partition_follows_from_the_seed():
-    y = np.arange(40) % 3
-    first, again, other = (partition(y, MULTICLASS, 5, np.random.default_rng(seed)) for seed in (0, 0, 1))
-    assert (first == again).all()
-    assert (first != other).any()
 
 
 def test_five_rows_are_trained_on_and_validated_apart():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -246,3 +248,64 @@ def test_the_linear_model_of_a_classification_is_scikit_learns_logistic_regressi
     scaled = model.design_.scaler.transform(X.numeric)
     expected = LogisticRegression(C=1 / (l2 * len(y)), tol=1e-8, max_iter=1000).fit(scaled, y).predict_proba(scaled)
     np.testing.assert_allclose(model.predict(X, 54), expected, atol=2e-3)
+
+
+def told_otherwise(X, target, weight):
+    """Rows of which every other one has a false target and the weight, and the others 1."""
+    y, is_false = truth(X, target), np.arange(len(X)) % 2 == 1
+    y = np.where(is_false, np.roll(y, 1) if target.n_classes != 2 else 1 - y, y)
+    return replace(X, weights=np.where(is_false, weight, 1.0)), y
+
+
+@each_learner
+@each_target
+def test_rows_that_weigh_next_to_nothing_teach_next_to_nothing(cls, target):
+    X_new = rows(seed=1)
+    losses = {}
+    for weight in (1e-4, 1.0):
+        X, y = told_otherwise(rows(400), target, weight)
+        model = new(cls, target)
+        model.advance(X, y, 30)
+        losses[weight] = loss(truth(X_new, target), model.predict(X_new, 30), target)
+    assert losses[1e-4] < 0.85 * losses[1.0]
+
+
+@each_learner
+@each_target
+def test_weights_move_predictions_about_as_far_as_so_many_rows_do(cls, target):
+    """Of targets without a pattern, of which the high ones weigh more."""
+    rng = np.random.default_rng(0)
+    X, X_new = rows(300), rows(seed=1)
+    y = rng.integers(target.n_classes, size=300) if target.n_classes else rng.normal(size=300)
+    weights = np.where(y > 0, 4, 1)
+    plain, weighted, repeated = (new(cls, target) for _ in range(3))
+    plain.advance(X, y, 20)
+    weighted.advance(replace(X, weights=weights / weights.mean()), y, 20)
+    several = np.repeat(np.arange(300), weights)
+    repeated.advance(X.take(several), y[several], 20)
+    of_plain, of_weighted, of_repeated = (model.predict(X_new, 20) for model in (plain, weighted, repeated))
+    if target.n_classes:
+        of_plain, of_weighted, of_repeated = (1 - p[:, 0] for p in (of_plain, of_weighted, of_repeated))
+    assert of_weighted.mean() - of_plain.mean() == pytest.approx(of_repeated.mean() - of_plain.mean(), rel=0.4)
+
+
+@pytest.mark.parametrize("cls", [Dummy, Linear], ids=lambda cls: cls.name)
+@each_target
+def test_where_rows_count_alone_a_weight_is_what_so_many_rows_are(cls, target):
+    numbers = np.random.default_rng(0).choice([-1.0, 0.0, 1.0], (60, 2)).astype(np.float32)
+    X = Inputs(numbers, np.empty((60, 0), np.int32), ())
+    y = truth(replace(X, categorical=np.zeros((60, 1), np.int32)), target)
+    weights = 1 + np.arange(60) % 2
+    several = np.repeat(np.arange(60), weights)
+    weighted, repeated = (new(cls, target) for _ in range(2))
+    for model in (weighted, repeated):
+        if cls is Linear:
+            model.design_.fit = lambda _, design=model.design_: fitted_on(design, X)  # a scaler weighs no rows
+    weighted.advance(replace(X, weights=weights * 7.0), y, 40)
+    repeated.advance(X.take(several), y[several], 40)
+    np.testing.assert_allclose(weighted.predict(X, 40), repeated.predict(X, 40), atol=1e-4)
+
+
+def fitted_on(design, X):
+    type(design).fit(design, X)
+    return design

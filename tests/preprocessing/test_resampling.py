@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,11 @@ def test_without_resampling_the_rows_are_as_they_were():
 def test_an_unknown_size_is_refused():
     with pytest.raises(ValueError, match="up, down, average, median, got target_size='even'"):
         RandomOverSampler(target_size="even")
+
+
+@pytest.mark.parametrize("cls", RESAMPLERS)
+def test_rows_keep_their_weights_and_new_ones_have_that_of_a_row_of_their_class(cls):
+    X, y = table()
+    X = replace(X, weights=1.0 + y)
+    X_new, y_new = cls().resample(X, y, THREE, rng())
+    np.testing.assert_array_equal(X_new.weights, 1.0 + y_new)

@@ -124,3 +124,20 @@ def test_tables_without_numbers_or_without_categories_are_augmented(augmentation
         )
         assert losses.shape == y.shape
         assert losses.isfinite().all()
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS)
+@pytest.mark.parametrize("seed", range(3))
+def test_each_of_two_mixed_losses_has_the_weight_of_its_own_row(augmentation, seed):
+    """Rows of weight 0 have no part in the loss, in whatever rows they are mixed."""
+    x_num, x_cat, y = batch()
+    weights = (y > N / 2).float()
+
+    def losses(y, weights):
+        torch.manual_seed(seed)
+        given = x_num, x_cat, y, weights
+        return augmentation().losses(lambda x_num, _: x_num[:, :1], lambda outputs, y: y + 0 * outputs[:, 0], *given)
+
+    weighted = losses(y, weights)
+    torch.testing.assert_close(weighted, losses(y * weights, None))
+    torch.testing.assert_close(losses(y, torch.ones(N)), losses(y, None))

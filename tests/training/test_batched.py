@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -48,10 +49,10 @@ def fold(k, n_classes, n=80):
     return TrainingData(x_num, x_cat, value if n_classes == 0 else (value > 0).long() + (value > 1) * (n_classes - 2))
 
 
-def training(make, k, optimizer, n_classes=3, seed=None, **settings):
+def training(make, k, optimizer, n_classes=3, seed=None, weights=None, **settings):
     torch.manual_seed(k)
     network = make(3, CARDINALITIES, max(n_classes, 1))
-    data = fold(k, n_classes)
+    data = replace(fold(k, n_classes), weights=weights)
     if isinstance(network, RealMLP):
         network.initialise(data.x_num, data.x_cat)
     settings = {"batch_size": 16, "n_epochs": 4, "rows_per_epoch": 80} | settings
@@ -168,6 +169,7 @@ def test_dropout_fades_in_the_common_network():
         (lambda: training(NETWORKS[0], 1, AdamW(), augmentation=Mixup()), "augmentation"),
         (lambda: training(NETWORKS[0], 1, AdamW(), averaging=Lookahead()), "averaging"),
         (lambda: training(NETWORKS[0], 1, AdamW(), with_gradients=True), "with_gradients"),
+        (lambda: training(NETWORKS[0], 1, AdamW(), weights=torch.ones(80)), "without weights"),
     ],
 )
 def test_trainings_that_are_not_alike_are_refused(other, named):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 from raytabdl.component import Factors
 from raytabdl.networks import ShapedMLP, ShapedResNet
 from raytabdl.training import SGD, AdamW, Cosine, CosineCycles
+from raytabdl.training.augment import Adversarial
 from raytabdl.training.loop import Training, TrainingData, predict
 from raytabdl.training.losses import classification_loss, regression_loss
 
@@ -293,3 +295,18 @@ def test_the_regression_loss_compares_row_with_row():
 def test_batches_of_a_single_row_are_refused(settings):
     with pytest.raises(ValueError, match="at least 2 rows"):
         training(new_network(NETWORKS[0]), **settings)
+
+
+@pytest.mark.parametrize("augmentation", [None, Adversarial()])
+def test_a_step_on_weighted_rows_is_a_step_on_so_many_rows(augmentation):
+    data, counts = rows(), torch.arange(60) % 3 + 1
+    repeated = TrainingData(*(column.repeat_interleave(counts, dim=0) for column in (data.x_num, data.x_cat, data.y)))
+    weighted = replace(data, weights=counts / counts.float().mean())
+    networks = []
+    for given in (weighted, repeated, data):
+        network = new_network(partial(ShapedMLP, max_units=16, max_dropout=0.0))
+        settings = {"batch_size": 200, "rows_per_epoch": len(given), "n_epochs": 3, "augmentation": augmentation}
+        losses = [epoch.train_loss for epoch in training(network, given, SGD(lr=0.1), **settings).epochs()]
+        networks.append((losses, predict(network, data.x_num, data.x_cat)))
+    torch.testing.assert_close(networks[0], networks[1], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(networks[0][1], networks[2][1], atol=1e-3)

@@ -28,6 +28,15 @@ def test_a_class_without_rows_has_no_part_in_the_weights():
     torch.testing.assert_close(losses / losses[0], torch.tensor([1.0, 1.0, 2.0]))
 
 
+def test_classes_of_weighted_rows_weigh_the_same_as_those_of_repeated_rows():
+    _, y = rows()
+    weights = torch.randint(1, 4, (50,))
+    repeated = y.repeat_interleave(weights)
+    expected = ClassWeighted().loss(repeated)(torch.zeros(len(repeated), 3), repeated).mean()
+    losses = ClassWeighted().loss(y, weights.float())(torch.zeros(50, 3), y) * weights
+    torch.testing.assert_close(losses.sum() / weights.sum(), expected)
+
+
 def test_the_loss_of_k_predictions_is_the_mean_of_theirs():
     outputs, y = rows(k=4)
     expected = torch.stack([F.cross_entropy(outputs[:, i], y, reduction="none") for i in range(4)]).mean(0)

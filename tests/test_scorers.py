@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from raytabdl.exceptions import SettingError
+from raytabdl.inputs import Target, TaskType
+from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.scorers import chosen_metric, metric_name
+
+BINARY, MULTICLASS = Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3)
+REGRESSION_TARGET = Target(TaskType.REGRESSION, 0)
+CLASSES = {2: np.array(["no", "yes"]), 3: np.array([10, 20, 30])}
+
+
+def example(target):
+    rng = np.random.default_rng(0)
+    if target is REGRESSION_TARGET:
+        return rng.exponential(size=40), rng.exponential(size=40)
+    y = np.arange(40) % target.n_classes
+    p = rng.dirichlet(np.ones(target.n_classes), 40) * 0.6 + 0.4 * np.eye(target.n_classes)[y]
+    return y, p
+
+
+def chosen(choice, target):
+    return chosen_metric(choice, example(target)[0], target, CLASSES.get(target.n_classes))
+
+
+@pytest.mark.parametrize("target", [BINARY, MULTICLASS, REGRESSION_TARGET], ids=lambda target: target.task_type.value)
+def test_scikit_learns_scorers_give_the_losses_of_our_metrics_with_weights_too(target):
+    y, p = example(target)
+    weights = np.random.default_rng(1).random(len(y))
+    names = {
+        BINARY: {"accuracy": "accuracy", "roc_auc": "roc_auc", "neg_log_loss": "log_loss"},
+        MULTICLASS: {"balanced_accuracy": "balanced_accuracy", "f1_macro": "f1_macro", "roc_auc_ovr": "roc_auc"},
+        REGRESSION_TARGET: {"neg_mean_absolute_error": "mae", "r2": "r2", "neg_root_mean_squared_error": "rmse"},
+    }
+    for theirs, ours in names[target].items():
+        known = {**CLASSIFICATION, **REGRESSION}[ours]
+        metric = chosen(sk.get_scorer(theirs), target)
+        assert metric.takes_weights
+        assert metric.loss(y, p) == pytest.approx(known.loss(y, p))
+        assert metric.loss(y, p, weights) == pytest.approx(known.loss(y, p, weights))
+
+
+def test_a_scorer_sees_the_labels_of_the_user():
+    y, p = example(BINARY)
+    metric = chosen(sk.make_scorer(sk.fbeta_score, beta=2, pos_label="yes"), BINARY)
+    expected = sk.fbeta_score(CLASSES[2][y], CLASSES[2][p.argmax(1)], beta=2, pos_label="yes")
+    assert metric.loss(y, p) == pytest.approx(1 - expected)
+    assert metric.value_of(metric.loss(y, p)) == pytest.approx(expected)
+
+
+def test_a_scorer_written_by_hand_is_handed_an_estimator():
+    y, p = example(MULTICLASS)
+
+    def least_sure(estimator, X, y):
+        return float(estimator.predict_proba(X)[np.arange(len(y)), np.searchsorted(estimator.classes_, y)].min())
+
+    assert chosen(least_sure, MULTICLASS).loss(y, p) == pytest.approx(1 - p[np.arange(40), y].min())
+
+
+def test_a_function_is_better_where_it_says_so_of_the_truth():
+    """A loss and a score, of which neither says what it is."""
+    y, p = example(BINARY)
+
+    def brier(y, p):
+        return float(np.mean((p[:, 1] - (y == "yes")) ** 2))
+
+    loss, score = chosen(brier, BINARY), chosen(lambda y, p: 5 - brier(y, p), BINARY)
+    assert (loss.greater_is_better, score.greater_is_better) == (False, True)
+    assert loss.loss(y, p) == pytest.approx(brier(CLASSES[2][y], p))
+    assert score.loss(y, p) == pytest.approx(loss.loss(y, p))  # 0 where the truth is predicted
+    assert not chosen(sk.mean_absolute_error, REGRESSION_TARGET).greater_is_better
+    assert chosen(sk.r2_score, REGRESSION_TARGET).greater_is_better
+
+
+def test_a_function_is_weighted_if_it_takes_sample_weight():
+    y, p = example(REGRESSION_TARGET)
+    weights = np.arange(40) + 1.0
+    mae = chosen(sk.mean_absolute_error, REGRESSION_TARGET)
+    assert mae.loss(y, p, weights) == pytest.approx(REGRESSION["mae"].loss(y, p, weights))
+    largest = chosen(lambda y, p: np.abs(y - p).max(), REGRESSION_TARGET)
+    assert not largest.takes_weights
+    assert largest.loss(y, p, weights) == largest.loss(y, p)
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        (sk.f1_score, r"f1_score cannot measure probabilities .*give make_scorer\(f1_score\)"),
+        (lambda y, p: 1.0, "must tell the truth from wrong predictions, got 1.0 for both"),
+        (lambda y, p: np.nan, "must give finite numbers, got nan"),
+        (sk.make_scorer(sk.hamming_loss), r"hamming_loss must be greater .*greater_is_better=False\)"),
+        ("neg_log_loss", r"one of \['accuracy'.*got 'neg_log_loss'.*get_scorer"),
+    ],
+)
+def test_a_metric_that_cannot_be_used_says_why_and_what_to_do(choice, words):
+    with pytest.raises(SettingError, match=words):
+        chosen(choice, BINARY)
+
+
+def test_a_constant_target_tells_a_score_from_a_loss_too():
+    y = np.full(5, 3.0)
+    assert not chosen_metric(sk.mean_squared_error, y, REGRESSION_TARGET, None).greater_is_better
+
+
+def test_a_name_of_the_package_is_never_that_of_another_metric():
+    def rmse(y, predictions):
+        return float(np.abs(y - predictions).mean())
+
+    assert metric_name(rmse) == "own rmse" == chosen(rmse, REGRESSION_TARGET).name
+    assert metric_name(sk.make_scorer(sk.fbeta_score, beta=2)) == "fbeta_score"
+    assert metric_name(Metric("mine", rmse, False)) == "mine"
+    assert (metric_name("mae"), metric_name(None)) == ("mae", None)
