@@ -20,12 +20,12 @@ N_REPEATS = 5
 class Worth:
     """By how much the loss rises when one column is shuffled: the mean and the standard error over the permutations.
 
-    ``column`` counts the numeric columns of ``Inputs`` and then the categorical ones.
+    ``column`` counts the numeric columns of ``Inputs`` and then the categorical ones. One permutation has no error.
     """
 
     column: int
     loss: float
-    error: float
+    error: float | None
 
 
 def permutation_importance(
@@ -71,5 +71,5 @@ def _shuffled(inputs: Inputs, column: int, order: np.ndarray) -> Inputs:
     return Inputs(numeric, categorical, inputs.cardinalities)
 
 
-def _standard_error(values: list[float]) -> float:
-    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else 0.0
+def _standard_error(values: list[float]) -> float | None:
+    return float(np.std(values, ddof=1) / math.sqrt(len(values))) if len(values) > 1 else None

@@ -186,6 +186,8 @@ def _learning_curves(folder: RunFolder, history: History) -> tuple[LearningCurve
     """Of the best trials by what they were promoted on; the last loss within each unit of budget."""
     best: dict[str, float] = {}
     for result in history.on_first_fold():
+        if history.trials[result.trial_id].config["model"] == "dummy":
+            continue  # it learns nothing, and lies far above what the others learn
         best[result.trial_id] = min(result.rung_loss, best.get(result.trial_id, math.inf))
     chosen = sorted((name for name in best if math.isfinite(best[name])), key=best.__getitem__)[:N_CURVES]
     points: dict[str, dict[int, float]] = {name: {} for name in chosen}

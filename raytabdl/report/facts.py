@@ -138,11 +138,11 @@ class Validation:
 
 @dataclass(frozen=True)
 class Feature:
-    """By how much the loss rises when a column is shuffled, with the standard error."""
+    """By how much the loss rises when a column is shuffled, with the standard error where it was more than once."""
 
     name: str
     rise: float
-    error: float
+    error: float | None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +22,9 @@ FEATURE_SECONDS = 5.0
 """What the importance of features may take."""
 
 FEATURE_ROWS = 2_000
-"""Validation rows that it is measured on."""
+"""Validation rows that it is measured on, where there is time for them."""
+
+LEAST_FEATURE_ROWS = 100
 
 MAX_CLASSES = 12
 """Of a confusion matrix; the others stand together."""
@@ -58,19 +63,28 @@ def features(predictor: Predictor | None, task: Task, metric: Metric, left_out: 
     if not task.schema.columns:
         left_out["features"] = "no column is used"
         return None
-    rng = np.random.default_rng(0)
-    rows = rng.permutation(task.split(0)[1])[:FEATURE_ROWS]
     weights = _weights_on(0, predictor.ensemble)
 
     def predict(inputs: Inputs) -> Array:
         return Ensemble(weights, 0.0).predict({m: predictor.members[m].predict(inputs) for m in weights})
 
-    worth = permutation_importance(predict, task.inputs.take(rows), task.y[rows], metric, seconds=FEATURE_SECONDS)
     names = _names(task.schema)
+    rows = np.random.default_rng(0).permutation(task.split(0)[1])[:FEATURE_ROWS]
+    rows = rows[: _affordable(predict, task.inputs.take(rows), len(names))]
+    worth = permutation_importance(predict, task.inputs.take(rows), task.y[rows], metric, seconds=FEATURE_SECONDS)
     found = tuple(Feature(names[each.column], each.loss, each.error) for each in worth)
     if len(found) < len(names):
         left_out["features"] = f"{len(found)} of {len(names)} columns were measured in {FEATURE_SECONDS:g} seconds"
     return Features(metric.name, len(rows), found)
+
+
+def _affordable(predict: Callable[[Inputs], Array], inputs: Inputs, n_columns: int) -> int:
+    """How many of the rows can be predicted in the time with each column shuffled at least once."""
+    predict(inputs)  # the first time is no measure
+    began = time.monotonic()
+    predict(inputs)
+    wanted_s = 1.5 * n_columns * (time.monotonic() - began)
+    return max(LEAST_FEATURE_ROWS, int(len(inputs) * min(1.0, FEATURE_SECONDS / max(wanted_s, 1e-9))))
 
 
 def _weights_on(fold: int, ensemble: Ensemble) -> dict[str, float]:

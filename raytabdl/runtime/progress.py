@@ -129,7 +129,7 @@ def panel(shown: Figures, clock: Clock) -> Panel:
         came = "   ".join(f"{budget}: {_count(occupancy)}" for budget, occupancy in shown.rungs)
         rows.add_row("rungs", came, "trials that came to a budget")
     for reason, count in shown.failures[:N_REASONS]:
-        rows.add_row("failed", _short(reason, _BAR_WIDTH), f"{count} times")
+        rows.add_row("failed", _short(reason, _BAR_WIDTH), f"{count} x")
     return Panel(rows, title=f"raytabdl: {shown.stage}", title_align="left", expand=False)
 
 
@@ -185,7 +185,7 @@ class _Lines:
             news = [each for each in self.shown.failures if self._written is None or each not in self._written.failures]
             self._written = self.shown
             self._next_s = progress.clock.elapsed() + LINE_SECONDS
-            reasons = [f"          failed {count} times: {_short(reason, _REASON_WIDTH)}" for reason, count in news]
+            reasons = [f"          failed {count} x: {_short(reason, _REASON_WIDTH)}" for reason, count in news]
             self.write("\n".join([line(self.shown, progress.clock), *reasons[:N_REASONS]]))
 
 

@@ -29,6 +29,7 @@ def test_columns_are_ranked_by_what_the_predictor_makes_of_them(inputs: Inputs) 
     # Shuffled, a column of variance s^2 and weight w gives an error of w^2 2 s^2 (Fisher et al. 2019, section 3).
     spread = 10.0 * float(np.std(inputs.numeric[:, 1]))
     assert found[0].loss == pytest.approx(np.sqrt(2) * spread, rel=0.1)
+    assert found[0].error is not None
     assert 0 < found[0].error < 0.05 * found[0].loss
 
 
@@ -43,6 +44,11 @@ def test_one_seed_gives_one_answer(inputs: Inputs) -> None:
     y = strong_and_weak(inputs)
     once, again, other = (permutation_importance(strong_and_weak, inputs, y, RMSE, seed=seed) for seed in (3, 3, 4))
     assert once == again != other
+
+
+def test_one_permutation_has_no_error(inputs: Inputs) -> None:
+    found = permutation_importance(strong_and_weak, inputs, strong_and_weak(inputs), RMSE, n_repeats=1)
+    assert [worth.error for worth in found] == [None] * 4
 
 
 def test_no_permutation_is_begun_when_the_time_is_up(inputs: Inputs) -> None:

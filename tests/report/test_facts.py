@@ -13,7 +13,9 @@ from click.testing import CliRunner
 
 from raytabdl import TabularClassifier, TabularRegressor, cli
 from raytabdl.exceptions import RunFolderError
+from raytabdl.inputs import Inputs
 from raytabdl.metrics import Metric
+from raytabdl.report import validation
 from raytabdl.report.collect import collect, outcome
 from raytabdl.report.facts import Report
 from raytabdl.report.page import to_json
@@ -77,6 +79,22 @@ def test_the_best_single_model_gets_no_worse_over_time(report: Report) -> None:
     assert (np.diff(times) >= 0).all()
     assert (np.diff(losses) < 0).all()
     assert report.anytime.ensemble[-1][1] == report.outcome.ensemble
+
+
+def test_the_curves_are_those_of_the_best_without_the_dummy(report: Report) -> None:
+    assert report.learning_curves
+    assert "dummy" not in {curve.model for curve in report.learning_curves}
+    for curve in report.learning_curves:
+        budgets = [budget for budget, _ in curve.points]
+        assert budgets == sorted(set(budgets))
+
+
+def test_a_slow_predictor_is_asked_of_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.0, 1.0])  # for a prediction of all rows
+    monkeypatch.setattr(validation.time, "monotonic", lambda: next(seconds))
+    inputs = Inputs(np.zeros((2_000, 1), np.float32), np.zeros((2_000, 0), np.int32), ())
+    n_rows = validation._affordable(lambda given: given.numeric[:, 0], inputs, n_columns=10)
+    assert n_rows == int(2_000 * validation.FEATURE_SECONDS / 15)
 
 
 def test_a_part_without_data_has_a_reason(report: Report) -> None:

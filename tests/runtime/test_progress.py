@@ -107,7 +107,7 @@ def test_a_new_reason_of_failures_is_written_once() -> None:
             now.history.append(Change("t1", Status.FAILED, 7.0, "Traceback\nMemoryError: too wide"))
         lines.watch(replace(now, clock=Clock(60.0, 10.0 - seconds), ensemble_loss=0.1 / seconds))
     failures = [text.strip() for text in "\n".join(written).splitlines() if text.strip().startswith("failed")]
-    assert failures == ["failed 1 times: no reason given", "failed 1 times: MemoryError: too wide"]
+    assert failures == ["failed 1 x: no reason given", "failed 1 x: MemoryError: too wide"]
 
 
 def drawn(now: Progress) -> str:
