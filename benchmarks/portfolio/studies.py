@@ -45,7 +45,7 @@ class Study:
 
 
 FULL = (
-    Study("portfolio", ("portfolio", "evaluate", "--rows", "4000", "--design", "32")),
+    Study("portfolio", ("portfolio", "evaluate", "--rows", "4000", "--design", "24")),
     Study("lcbench-small", ("lcbench", "run", "--rows", "4000", "--configs", "200"), LCBENCH_TABLES),
     Study("lcbench-full", ("lcbench", "run", "--rows", "4000", "--configs", "60", "--preset", "full"), LCBENCH_TABLES),
 )
