@@ -51,11 +51,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A member: the place of its candidate, what it adds to those before it, and what it costs, in the mean."""
+    """A member: the place of its candidate, what it adds to those of its round, and what it costs, in the mean."""
 
     candidate: int
     gain: float
     seconds: float
+    round: int
 
 
 class Standing:
@@ -106,29 +107,34 @@ def losses_of(terms: NDArray[np.float32], *, is_classification: bool) -> Losses:
 def learn(evidences: Sequence[Evidence], families: Sequence[str], *, size: int, per_family: int) -> list[Chosen]:
     """The members in order, at most ``per_family`` of each family, whose names ``families`` gives by candidate.
 
-    Each lowers the loss most per second, in the mean over the data sets; it ends where nothing gains any more. Data
+    Each lowers the loss most per second, in the mean over the data sets. Once nothing gains any more, another round
+    begins among the others as if there were no members: a data set unlike these may want what was second best. Data
     sets on which no candidate beats the baseline say nothing. Raises ValueError where none is left.
     """
     telling = [evidence for evidence in evidences if evidence.range > 0]
     if not telling:
         raise ValueError("on at least one data set a candidate must be better than the baseline, got none")
-    standings = [Standing(evidence) for evidence in telling]
     seconds = mean_seconds(telling)
     of_family = np.array(families)
     is_open = np.ones(len(families), dtype=bool)
     chosen: list[Chosen] = []
-    while len(chosen) < size and is_open.any():
-        gains = np.mean([standing.gains() for standing in standings], axis=0)
-        rates = np.where(is_open & (gains >= LEAST_GAIN), gains / (seconds + TRIAL_SECONDS), -np.inf)
-        best = int(rates.argmax())
-        if not np.isfinite(rates[best]):
+    for n_round in range(1, size + 1):
+        standings = [Standing(evidence) for evidence in telling]
+        n_before = len(chosen)
+        while len(chosen) < size:
+            gains = np.mean([standing.gains() for standing in standings], axis=0)
+            rates = np.where(is_open & (gains >= LEAST_GAIN), gains / (seconds + TRIAL_SECONDS), -np.inf)
+            best = int(rates.argmax())
+            if not np.isfinite(rates[best]):
+                break
+            chosen.append(Chosen(best, float(gains[best]), float(seconds[best]), n_round))
+            for standing in standings:
+                standing.add(best)
+            is_open[best] = False
+            if sum(of_family[one.candidate] == of_family[best] for one in chosen) >= per_family:
+                is_open &= of_family != of_family[best]
+        if len(chosen) == n_before:
             break
-        chosen.append(Chosen(best, float(gains[best]), float(seconds[best])))
-        for standing in standings:
-            standing.add(best)
-        is_open[best] = False
-        if sum(of_family[c.candidate] == of_family[best] for c in chosen) >= per_family:
-            is_open &= of_family != of_family[best]
     return chosen
 
 
