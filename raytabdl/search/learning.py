@@ -118,24 +118,31 @@ def learn(evidences: Sequence[Evidence], families: Sequence[str], *, size: int, 
     of_family = np.array(families)
     is_open = np.ones(len(families), dtype=bool)
     chosen: list[Chosen] = []
-    for n_round in range(1, size + 1):
-        standings = [Standing(evidence) for evidence in telling]
-        n_before = len(chosen)
-        while len(chosen) < size:
-            gains = np.mean([standing.gains() for standing in standings], axis=0)
-            rates = np.where(is_open & (gains >= LEAST_GAIN), gains / (seconds + TRIAL_SECONDS), -np.inf)
-            best = int(rates.argmax())
-            if not np.isfinite(rates[best]):
-                break
-            chosen.append(Chosen(best, float(gains[best]), float(seconds[best]), n_round))
+    n_round, standings = 1, [Standing(evidence) for evidence in telling]
+    while len(chosen) < size:
+        member = _next_member(standings, seconds, is_open, n_round)
+        if member is not None:
+            chosen.append(member)
             for standing in standings:
-                standing.add(best)
-            is_open[best] = False
-            if sum(of_family[one.candidate] == of_family[best] for one in chosen) >= per_family:
-                is_open &= of_family != of_family[best]
-        if len(chosen) == n_before:
+                standing.add(member.candidate)
+            is_open[member.candidate] = False
+            own = of_family == of_family[member.candidate]
+            if sum(own[one.candidate] for one in chosen) >= per_family:
+                is_open &= ~own
+        elif chosen and chosen[-1].round == n_round:
+            n_round, standings = n_round + 1, [Standing(evidence) for evidence in telling]
+        else:
             break
     return chosen
+
+
+def _next_member(
+    standings: Sequence[Standing], seconds: Losses, is_open: NDArray[np.bool_], n_round: int
+) -> Chosen | None:
+    gains = np.mean([standing.gains() for standing in standings], axis=0)
+    rates = np.where(is_open & (gains >= LEAST_GAIN), gains / (seconds + TRIAL_SECONDS), -np.inf)
+    best = int(rates.argmax())
+    return Chosen(best, float(gains[best]), float(seconds[best]), n_round) if np.isfinite(rates[best]) else None
 
 
 def mean_seconds(evidences: Sequence[Evidence]) -> Losses:
