@@ -233,7 +233,7 @@ def evidence(found: Evaluations, kind: str, max_budget: int) -> tuple[list[Candi
 
 
 def _to_the_end(line: Evaluation | None, max_budget: int) -> float:
-    if line is None or line.budget < 1:
+    if line is None or line.end == End.FAILED.value:
         return math.nan
     return line.seconds * max_budget / line.budget if line.end == End.LEFT.value else line.seconds
 

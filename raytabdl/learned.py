@@ -89,13 +89,14 @@ def _learned(
 
 def _note(candidate: Candidate, chosen: Chosen) -> str:
     origin = f"{candidate.source}: {candidate.note}" if candidate.note else candidate.source
-    return f"{origin}; gain {chosen.gain:.4f} in {chosen.seconds:.1f} s"
+    return f"{origin}; gain {chosen.gain:.4f} in {chosen.seconds:.1f} s, round {chosen.round}"
 
 
 def _row(candidate: Candidate, chosen: Chosen, share: float) -> dict[str, ConfigValue]:
     return {
         "model": candidate.config[ROOT],
         "source": candidate.source,
+        "round": chosen.round,
         "gain": round(chosen.gain, 4),
         "seconds": round(chosen.seconds, 1),
         "in draws": round(share, 2),

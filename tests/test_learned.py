@@ -83,9 +83,10 @@ def test_a_portfolio_is_learned_written_and_read_again(study: Callable[..., Path
     )  # fmt: skip
     result = run("learn", path, "--out", tmp_path / "out", "--draws", 2)
     assert result.exit_code == 0, result.output
-    assert "classification.json, learned on 2 data sets" in result.stdout
+    assert "classification, learned on 2 data sets" in result.stdout
     portfolio = Portfolio.read(tmp_path / "out" / "classification.json")
-    assert models(portfolio) == ["lightgbm", "mlp"]
+    assert models(portfolio) == ["lightgbm", "mlp", "random_forest"]
+    assert [member.note[-7:] for member in portfolio.members] == ["round 1", "round 1", "round 2"]
     assert portfolio.origin == "learned"
     assert portfolio.members[0].note.startswith("shipped: tuned; gain 0.")
     made = portfolio.provenance
@@ -104,7 +105,7 @@ def test_from_the_table_of_losses_the_best_loss_decides(study: Callable[..., Pat
     assert (table.facts, table.lines, table.provenance) == (found.facts, found.lines, found.provenance)
     assert table.candidates == found.candidates
     learned = learned_portfolios(table, SETTINGS, ())["classification"].portfolio
-    assert models(learned) == ["lightgbm", "random_forest"]  # the network is no better than the booster
+    assert models(learned) == ["lightgbm", "random_forest", "mlp"]  # the network is no better than the booster
     assert learned.provenance["rule"] == "the best loss's gain per second"
 
 

@@ -45,12 +45,20 @@ class Study:
 
 
 FULL = (
-    Study("portfolio", ("portfolio", "evaluate", "--rows", "4000", "--design", "32")),
+    Study("portfolio", ("portfolio", "evaluate", "--rows", "4000", "--design", "24")),
     Study("lcbench-small", ("lcbench", "run", "--rows", "4000", "--configs", "200"), LCBENCH_TABLES),
-    Study("lcbench-full", ("lcbench", "run", "--rows", "4000", "--configs", "60", "--preset", "full"), LCBENCH_TABLES),
+    Study(
+        "lcbench-full",
+        ("lcbench", "run", "--rows", "4000", "--configs", "60", "--preset", "full", "--most-seconds", "30"),
+        LCBENCH_TABLES,
+    ),
 )
 PILOT = (
     Study("portfolio", ("portfolio", "evaluate", "--rows", "2000", "--design", "1"), PILOT_TABLES),
     Study("lcbench-small", ("lcbench", "run", "--rows", "2000", "--configs", "6"), PILOT_TABLES[:3]),
-    Study("lcbench-full", ("lcbench", "run", "--rows", "2000", "--configs", "6", "--preset", "full"), PILOT_TABLES[:3]),
+    Study(
+        "lcbench-full",
+        ("lcbench", "run", "--rows", "2000", "--configs", "6", "--preset", "full", "--most-seconds", "30"),
+        PILOT_TABLES[:3],
+    ),
 )

@@ -16,6 +16,7 @@ from raytabdl.commands.study import ProgressLine, read_tasks, study_options
 @click.option("--configs", "n_configs", type=click.IntRange(min=1), default=200, show_default=True)
 @click.option("--seeds", "n_seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Of each of them.")
 @click.option("--epochs", "n_epochs", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--most-seconds", type=click.FloatRange(min=0, min_open=True), help="Of one curve, broken off then.")
 def make_curves(
     sources: tuple[str, ...],
     names: tuple[str, ...],
@@ -29,6 +30,7 @@ def make_curves(
     n_configs: int,
     n_seeds: int,
     n_epochs: int,
+    most_seconds: float | None,
 ) -> None:
     """Record learning curves of random configurations on SOURCES.
 
@@ -36,7 +38,8 @@ def make_curves(
     FILE:TARGET. A fifth of the rows is the test set, and a fifth of the others is for validation.
 
     The small preset is LCBench's space; of the others the networks are taken. Classifications and regressions have
-    different scores: what is to be drawn in one picture must be of one kind.
+    different scores: what is to be drawn in one picture must be of one kind. A curve that is broken off, or whose loss
+    becomes infinite, has no values from there on.
 
     What is finished is kept in the folder,
     and the same command goes on after a kill at any time. The folder can be asked and drawn meanwhile (lcbench info,
@@ -46,11 +49,11 @@ def make_curves(
     from raytabdl.runtime.lcbench_plan import CurveSettings, as_settings, begin, curve_cells, estimate, write_files
     from raytabdl.study_folder import StudyFolder
 
-    settings = CurveSettings(preset, n_epochs, max_rows, seed)
+    settings = CurveSettings(preset, n_epochs, max_rows, seed, most_seconds)
     tasks = read_tasks(sources, names, max_rows, seed, with_test=True)
     cells = curve_cells(settings, [task.name for task in tasks], n_configs, n_seeds)
     folder = StudyFolder(out.absolute())
-    found = estimate(cells, tasks, n_epochs, folder)
+    found = estimate(cells, tasks, settings, folder)
     click.echo(
         f"{len(cells):,} curves, of {n_configs:,} configurations on {len(tasks)} data sets: "
         f"{found.line(n_workers or os.cpu_count() or 1)}",

@@ -130,8 +130,9 @@ def learn(
     """Learn a portfolio of each kind of task from EVALUATIONS: the folder of evaluate, or a table of losses.
 
     The next member is the candidate that lowers the loss of the members' ensemble most per second, in the mean over the
-    data sets; from a table, which has no predictions, the best loss among them. Writes classification.json and
-    regression.json. The bootstrap over the data sets says how often each member is chosen.
+    data sets; from a table, which has no predictions, the best loss among them. Once nothing gains any more, another
+    round begins among the others. Writes classification.json and regression.json. The bootstrap over the data sets says
+    how often each member is chosen.
     """
     import pandas as pd
 
@@ -144,7 +145,8 @@ def learn(
     for kind, learned in learned_portfolios(found, settings, left_out).items():
         path = make_folder(out) / f"{kind}.json"
         write_json(path, learned.portfolio.to_json())
-        show_table(f"{path}, learned on {learned.n_data_sets} data sets", pd.DataFrame(learned.rows))
+        show_table(f"{kind}, learned on {learned.n_data_sets} data sets", pd.DataFrame(learned.rows))
+        click.echo(f"{path}\n")
 
 
 @portfolio.command()

@@ -33,8 +33,8 @@ _FIXED: Mapping[str, ConfigValue] = {
     "normalization_strategy": "standardize",
 }
 
-STATUS = "status"
-DIVERGED = "diverged"
+STATUS, DIVERGED, LATE = "status", "diverged", "late"
+"""A result that only those have that did not come to their end, and its values."""
 
 _FINAL = ("train", "val", "test")
 

@@ -7,6 +7,7 @@ gradients that LCBench logs.
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,7 @@ from raytabdl.collection import StudyTask
 from raytabdl.component import Horizon
 from raytabdl.curves.benchmark import LearningCurve
 from raytabdl.curves.folder import LINES, to_line
-from raytabdl.curves.words import DIVERGED, STATUS, final_results, joined, lcbench_config
+from raytabdl.curves.words import DIVERGED, LATE, STATUS, final_results, joined, lcbench_config
 from raytabdl.pipeline import NetworkPipeline, recorded
 from raytabdl.preprocessing import FoldCache
 from raytabdl.runtime.cells import REPORT, Cell, Cells, run_cells
@@ -112,20 +113,13 @@ class CurveTrainable(tune.Trainable):
 
 
 def record_curve(cell: Cell, study_task: StudyTask, settings: CurveSettings, cache: FoldCache) -> LearningCurve:
-    """The curve of one training. One whose loss becomes infinite or NaN has NaN from there on."""
+    """The curve of one training; NaN from where its loss became infinite or NaN, or it was broken off."""
     task, config, seed = study_task.task, cell.settings["config"], cell.settings["seed"]
-    n_rows = len(task.split(0)[0])
-    horizon = Horizon(settings.n_epochs, settings.n_epochs, rows_per_epoch=n_rows)
+    horizon = Horizon(settings.n_epochs, settings.n_epochs, rows_per_epoch=len(task.split(0)[0]))
     pipeline = NetworkPipeline(config, settings.choices, task.target, horizon, seed, cache)
-    n_values = horizon.epochs_of(named(settings.choices.networks, config[ROOT])) + 1
-    records: list[dict[str, float]] = []
-    status = {}
-    try:
-        for record in recorded(pipeline, task, 0, test=study_task.test):
-            records.append(record.tags())
-        n_values = len(records)  # early stopping may have ended it
-    except FloatingPointError:
-        status = {STATUS: DIVERGED}
+    records, status = _trained(pipeline, study_task, settings.most_seconds or math.inf)
+    # Early stopping may have ended it before all epochs.
+    n_values = horizon.epochs_of(named(settings.choices.networks, config[ROOT])) + 1 if status else len(records)
     log = joined(records, n_values)
     n_test = len(study_task.test[1]) if study_task.test else 0
     results = {
@@ -137,7 +131,22 @@ def record_curve(cell: Cell, study_task: StudyTask, settings: CurveSettings, cac
         "instances": len(task.y) + n_test,
         "classes": task.target.n_classes,
         "features": study_task.n_columns,
-        **status,
+        **({STATUS: status} if status else {}),
     }
     is_small = settings.preset == "small"
     return LearningCurve(lcbench_config(config, settings.n_epochs) if is_small else config, log, results)
+
+
+def _trained(
+    pipeline: NetworkPipeline, study_task: StudyTask, most_seconds: float
+) -> tuple[list[dict[str, float]], str]:
+    """The tags after each epoch, and why the training did not come to its end, if it did not."""
+    records: list[dict[str, float]] = []
+    try:
+        for record in recorded(pipeline, study_task.task, 0, test=study_task.test):
+            if records and record.seconds > most_seconds:
+                return records, LATE
+            records.append(record.tags())
+    except FloatingPointError:
+        return records, DIVERGED
+    return records, ""

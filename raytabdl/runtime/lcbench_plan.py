@@ -19,8 +19,8 @@ from raytabdl.search.samplers import RandomSearch, SpaceExhaustedError
 from raytabdl.space import ROOT, Choices, configuration_space
 from raytabdl.study_folder import StudyFolder
 
-RECORDING = 0.75
-"""The time of a random network with its scores and statistics, beside that of the network that costs are counted in."""
+RECORDING = 1.25
+"""The time of a random network with its scores and statistics, beside the rule by which fits are planned (a pilot)."""
 
 FILES = {"full.json": False, "light.json": True, "full.parquet": False}
 """What is written at the end, and whether it is without gradients."""
@@ -34,6 +34,8 @@ class CurveSettings:
     n_epochs: int
     max_rows: int | None
     seed: int
+    most_seconds: float | None = None
+    """Of one curve, which is broken off then."""
 
     @property
     def choices(self) -> Choices:
@@ -70,12 +72,15 @@ def curve_cells(settings: CurveSettings, names: Sequence[str], n_configs: int, n
     ]
 
 
-def estimate(cells: Sequence[CurveCell], tasks: Sequence[StudyTask], n_epochs: int, folder: StudyFolder) -> Estimate:
+def estimate(
+    cells: Sequence[CurveCell], tasks: Sequence[StudyTask], settings: CurveSettings, folder: StudyFolder
+) -> Estimate:
     """What the cells cost, and those that the folder has already."""
-    seconds = {
-        t.name: RECORDING * NETWORK.seconds(len(t.task.y), t.n_columns + t.task.target.n_classes, n_epochs)
-        for t in tasks
-    }
+    seconds = {}
+    for t in tasks:
+        width = t.n_columns + t.task.target.n_classes
+        usual = RECORDING * NETWORK.seconds(len(t.task.y), width, settings.n_epochs)
+        seconds[t.name] = min(usual, settings.most_seconds or usual)
     found = Estimate({cell.name: seconds[cell.data_set] for cell in cells})
     for line in folder.records(LINES):
         if (name := f"{line['dataset']}/{line['id']}") in found.expected_s:

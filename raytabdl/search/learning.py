@@ -51,11 +51,12 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Chosen:
-    """A member: the place of its candidate, what it adds to those before it, and what it costs, in the mean."""
+    """A member: the place of its candidate, what it adds to those of its round, and what it costs, in the mean."""
 
     candidate: int
     gain: float
     seconds: float
+    round: int
 
 
 class Standing:
@@ -106,30 +107,42 @@ def losses_of(terms: NDArray[np.float32], *, is_classification: bool) -> Losses:
 def learn(evidences: Sequence[Evidence], families: Sequence[str], *, size: int, per_family: int) -> list[Chosen]:
     """The members in order, at most ``per_family`` of each family, whose names ``families`` gives by candidate.
 
-    Each lowers the loss most per second, in the mean over the data sets; it ends where nothing gains any more. Data
+    Each lowers the loss most per second, in the mean over the data sets. Once nothing gains any more, another round
+    begins among the others as if there were no members: a data set unlike these may want what was second best. Data
     sets on which no candidate beats the baseline say nothing. Raises ValueError where none is left.
     """
     telling = [evidence for evidence in evidences if evidence.range > 0]
     if not telling:
         raise ValueError("on at least one data set a candidate must be better than the baseline, got none")
-    standings = [Standing(evidence) for evidence in telling]
     seconds = mean_seconds(telling)
     of_family = np.array(families)
     is_open = np.ones(len(families), dtype=bool)
     chosen: list[Chosen] = []
-    while len(chosen) < size and is_open.any():
-        gains = np.mean([standing.gains() for standing in standings], axis=0)
-        rates = np.where(is_open & (gains >= LEAST_GAIN), gains / (seconds + TRIAL_SECONDS), -np.inf)
-        best = int(rates.argmax())
-        if not np.isfinite(rates[best]):
+    n_round, standings = 1, [Standing(evidence) for evidence in telling]
+    while len(chosen) < size:
+        member = _next_member(standings, seconds, is_open, n_round)
+        if member is not None:
+            chosen.append(member)
+            for standing in standings:
+                standing.add(member.candidate)
+            is_open[member.candidate] = False
+            own = of_family == of_family[member.candidate]
+            if sum(own[one.candidate] for one in chosen) >= per_family:
+                is_open &= ~own
+        elif chosen and chosen[-1].round == n_round:
+            n_round, standings = n_round + 1, [Standing(evidence) for evidence in telling]
+        else:
             break
-        chosen.append(Chosen(best, float(gains[best]), float(seconds[best])))
-        for standing in standings:
-            standing.add(best)
-        is_open[best] = False
-        if sum(of_family[c.candidate] == of_family[best] for c in chosen) >= per_family:
-            is_open &= of_family != of_family[best]
     return chosen
+
+
+def _next_member(
+    standings: Sequence[Standing], seconds: Losses, is_open: NDArray[np.bool_], n_round: int
+) -> Chosen | None:
+    gains = np.mean([standing.gains() for standing in standings], axis=0)
+    rates = np.where(is_open & (gains >= LEAST_GAIN), gains / (seconds + TRIAL_SECONDS), -np.inf)
+    best = int(rates.argmax())
+    return Chosen(best, float(gains[best]), float(seconds[best]), n_round) if np.isfinite(rates[best]) else None
 
 
 def mean_seconds(evidences: Sequence[Evidence]) -> Losses:

@@ -30,9 +30,7 @@ def test_a_portfolio_is_judged_on_a_table_that_it_did_not_see() -> None:
     candidates, evidences = evidence(found, "classification", 27)
     by_portfolio = judged(candidates, evidences, "classification")
     *_, odd = by_portfolio[LEARNED]
-    np.testing.assert_allclose(
-        odd, [(3.0, 8 / 9)]
-    )  # what is best on the two others, and nothing of what is good on this one
+    np.testing.assert_allclose(odd, [(3.0, 8 / 9), (6.0, 4 / 9), (9.0, 0.0)])  # first what is best on the others
     first, *_ = by_portfolio[HAND_CHOSEN]
     np.testing.assert_allclose(first, [(3.0, 1 / 6), (6.0, 0.0)])  # in the order of the shipped file
 

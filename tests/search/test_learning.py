@@ -32,7 +32,7 @@ def order(evidences: list[Evidence], families: str, *, size: int = 9, per_family
 
 def test_the_gain_per_second_decides_the_order() -> None:
     assert order([table([0.5, 0.4], [0.0, 9.0])], "ab") == [0, 1]
-    assert order([table([0.5, 0.4], [0.0, 0.1])], "ab") == [1]
+    assert order([table([0.5, 0.4], [0.0, 0.1])], "ab", size=1) == [1]
 
 
 def test_a_trial_costs_more_than_its_training() -> None:
@@ -47,7 +47,13 @@ def test_members_that_err_differently_go_before_better_ones_that_err_alike() -> 
     shared, own = rng.normal(size=400), rng.normal(size=400)
     candidates = np.array([0.50 * shared, 0.51 * shared, 0.60 * own])
     assert order([with_errors(candidates)], "aab", size=2) == [0, 2]
-    assert order([table([0.50, 0.51, 0.60])], "aab", size=2) == [0]  # by the best loss nothing more gains
+    assert order([table([0.50, 0.51, 0.60])], "aab", size=2) == [0, 1]  # without predictions nobody can tell
+
+
+def test_once_nothing_gains_any_more_a_round_begins_among_the_others() -> None:
+    chosen = learn([table([0.4, 0.5, 0.6, 1.1])], list("aaaa"), size=9, per_family=9)
+    assert [(one.candidate, one.round) for one in chosen] == [(0, 1), (1, 2), (2, 3)]
+    assert [one.gain for one in chosen] == pytest.approx([1.0, 5 / 6, 4 / 6])  # none but the last is above the baseline
 
 
 def test_the_ensemble_of_two_is_as_good_as_the_best_of_the_weights() -> None:
