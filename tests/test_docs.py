@@ -1,4 +1,4 @@
-"""The documentation: what it shows runs, what it names exists, and it is built without a warning and without a network."""
+"""The documentation: what it shows runs, what it names exists, and it is built without a warning or a network."""
 
 from __future__ import annotations
 
