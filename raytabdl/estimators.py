@@ -24,6 +24,7 @@ from raytabdl.metrics import metric as find_metric
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
+from raytabdl.runtime.limits import LEAST_GIGABYTES
 from raytabdl.runtime.progress import show
 from raytabdl.runtime.run import (
     Run,
@@ -59,6 +60,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         n_workers: int | None = None,
         gpus_per_trial: float = 0.0,
         trial_seconds: float | None = None,
+        trial_time_limit: float | None = None,
+        trial_memory: float | None = None,
         choices: str | Choices | None = None,
         portfolio: Portfolio | None = None,
         ensemble_size: int = 25,
@@ -72,6 +75,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.n_workers = n_workers
         self.gpus_per_trial = gpus_per_trial
         self.trial_seconds = trial_seconds
+        self.trial_time_limit = trial_time_limit
+        self.trial_memory = trial_memory
         self.choices = choices
         self.portfolio = portfolio
         self.ensemble_size = ensemble_size
@@ -232,8 +237,10 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     and nothing is trained on further folds then; without a time limit, and with one worker, such a run is
     repeatable. ``metric`` (log loss by default) decides the ensemble. ``n_workers`` trials are trained at once (one
     for each CPU of the cluster by default). The full budget of a trial are the epochs or iterations that suit the time,
-    or ``trial_seconds`` of training, what ends first. ``choices`` is what is searched: a ``Choices``, or "small",
-    "medium" (the default) or "full".
+    or ``trial_seconds`` of training, what ends first. A trial ends with the ``trial_time_limit`` seconds of a worker
+    that it may take in all, or is killed where it does not answer; what it published counts. One whose worker takes
+    more than ``trial_memory`` gigabytes, which Ray is asked for, is tried once more, with smaller batches.
+    ``choices`` is what is searched: a ``Choices``, or "small", "medium" (the default) or "full".
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both
@@ -300,7 +307,7 @@ def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:
 
 def _checked(estimator: _Tabular) -> Settings:
     """The settings, once each parameter is a value that it can have."""
-    limit, n_trials, trial_seconds = estimator.time_limit, estimator.n_trials, estimator.trial_seconds
+    limit, n_trials = estimator.time_limit, estimator.n_trials
     if limit is None and n_trials is None:
         raise SettingError("time_limit and n_trials are both None: give seconds or a number of trials")
     for name, kinds, wanted in _OBJECTS:
@@ -316,7 +323,9 @@ def _checked(estimator: _Tabular) -> Settings:
         None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
         _gpus(estimator.gpus_per_trial),
         _count("ensemble_size", estimator.ensemble_size, least=1),
-        None if trial_seconds is None else _seconds("trial_seconds", trial_seconds, "for no limit give None"),
+        _optional_seconds("trial_seconds", estimator.trial_seconds),
+        _optional_seconds("trial_time_limit", estimator.trial_time_limit),
+        None if estimator.trial_memory is None else _gigabytes(estimator.trial_memory),
     )
 
 
@@ -335,6 +344,19 @@ def _seconds(name: str, value: Any, way_out: str) -> float:
         raise SettingError(f"{name} must be a number of seconds, got {value!r}")
     if not (math.isfinite(value) and value > 0):
         raise SettingError(f"{name} must be positive and finite, got {value!r}; {way_out}")
+    return float(value)
+
+
+def _optional_seconds(name: str, value: Any) -> float | None:
+    return None if value is None else _seconds(name, value, "for no limit give None")
+
+
+def _gigabytes(value: Any) -> float:
+    if not (_is_number(value) and math.isfinite(value) and value >= LEAST_GIGABYTES):
+        raise SettingError(
+            f"trial_memory must be a number of gigabytes of at least {LEAST_GIGABYTES}, of which a worker takes 0.3 "
+            f"before it trains, got {value!r}; for no limit give None"
+        )
     return float(value)
 
 

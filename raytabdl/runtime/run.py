@@ -35,6 +35,7 @@ from raytabdl.quick import QuickResult, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
+from raytabdl.runtime.limits import TrialLimits
 from raytabdl.search.brackets import Race, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations
@@ -73,6 +74,12 @@ class Settings:
     gpus_per_trial: float
     ensemble_size: int
     trial_seconds: float | None = None
+    trial_time_limit: float | None = None
+    trial_memory: float | None = None
+
+    @property
+    def trial_limits(self) -> TrialLimits:
+        return TrialLimits(self.trial_time_limit or math.inf, self.trial_memory)
 
 
 @dataclass(frozen=True)
@@ -358,6 +365,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.clock,
         run.clock.limit_s - END_SECONDS,
         history,
+        run.settings.trial_limits,
     )
     run_search(search, interrupt.is_set, tell)
 
@@ -374,7 +382,8 @@ def _finish(run: Run, history: History, *, is_complete: bool) -> Ensemble:
     if ensemble is None:
         raise NoSuccessfulTrialError(f"no model could be trained: {counted or 'no trial finished'}")
     searched = [trial for trial in history.trials if not trial.startswith("quick-")]
-    if searched and all(trial in history.failures for trial in searched):
+    has_result = {result.trial_id for result in history.results}
+    if searched and all(trial in history.failures and trial not in has_result for trial in searched):
         warnings.warn(
             f"all {len(searched)} trials failed ({counted}); the quick model is returned", UserWarning, stacklevel=4
         )

@@ -9,7 +9,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -25,6 +25,8 @@ from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
+from raytabdl.runtime.limits import GIGABYTE, TrialLimits
+from raytabdl.runtime.memory_monitor import survived
 from raytabdl.runtime.metrics import RunMetrics
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.resume import Standing
@@ -67,6 +69,7 @@ class Search:
     clock: Clock
     train_until_s: float
     history: History
+    limits: TrialLimits = field(default_factory=TrialLimits)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,9 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         is_over=lambda: search.clock.elapsed() >= search.train_until_s,
         next_fold=folds.next,
     )
-    scheduler = AsynchronousHyperBandForBOHB(standing.race, searcher, recorder, search.most_trial_seconds)
+    scheduler = AsynchronousHyperBandForBOHB(
+        standing.race, searcher, recorder, search.most_trial_seconds, search.limits
+    )
     assignment = Assignment(
         search.folder,
         with_quick(search.choices),  # a quick model may be trained on the other folds
@@ -111,10 +116,11 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         search.full_trial_seconds,
         1,
         actor.name,
+        search.limits,
     )
     trainable = tune.with_resources(
         tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
-        {"cpu": 1, "gpu": search.gpus_per_trial},
+        {"cpu": 1, "gpu": search.gpus_per_trial, "memory": (search.limits.gigabytes or 0.0) * GIGABYTE},
     )
     trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
     metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
@@ -141,7 +147,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         ),
     )
     try:
-        with _quiet():
+        with _quiet(), survived():
             tuner.fit()
         ended = min(search.clock.elapsed(), search.train_until_s)
         search.folder.write_phase("training over", ended, ended)
@@ -227,6 +233,7 @@ class _Watch(_NotKept, Callback):
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 0.5
+        self._scheduler.kill_late()
         self._actor.ask()
         n_running, ensemble = len(self._scheduler.running()), self._actor.incumbent()
         self._metrics.write(n_running, ensemble)
