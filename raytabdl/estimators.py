@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from contextlib import nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,7 @@ from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.limits import LEAST_GIGABYTES
+from raytabdl.runtime.mirror import Mirror, is_uri, mirrored
 from raytabdl.runtime.progress import show
 from raytabdl.runtime.run import (
     Run,
@@ -93,9 +95,10 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         settings, choices = _checked(self), preset(self.choices)
         chosen_metric = find_metric(self.metric, self._task_type)
         clock = Clock.start(math.inf if settings.time_limit is None else settings.time_limit)
-        folder = new_run_folder(None if self.run_folder is None else Path(self.run_folder))
+        uri = str(self.run_folder) if is_uri(self.run_folder) else None
+        folder = new_run_folder(None if uri or self.run_folder is None else Path(self.run_folder))
         # Ray takes seconds to start, which the table is read in. A table that cannot be learned from ends it again.
-        with connecting(settings) as connection:
+        with mirrored(folder.path, uri), connecting(settings) as connection:
             classes, codes = self._encode_target(y)
             target = infer_target(codes, classes)
             run = Run(
@@ -130,11 +133,16 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
-        Finished trials are not run again; a run that ended by itself is loaded. ``choices``, ``portfolio`` and
-        ``metric`` are given again where the run was started with objects, which its folder does not hold. Raises
-        RunFolderError where there is no run.
+        Finished trials are not run again; a run that ended by itself is loaded. One in a store is brought into a new
+        folder first. ``choices``, ``portfolio`` and ``metric`` are given again where the run was started with objects,
+        which its folder does not hold. Raises RunFolderError where there is no run.
         """
+        mirror: Mirror | None = None
         folder = RunFolder(Path(run_folder).absolute())
+        if is_uri(run_folder):
+            folder = new_run_folder(None)
+            mirror = Mirror(folder.path, str(run_folder))
+            mirror.pull()
         settings = read_settings(folder)
         if folder.is_complete:
             return cls.load(folder.path, choices=choices)
@@ -157,7 +165,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             find_metric(estimator.metric, cls._task_type),
             Clock.start(limit, spent_s=spent_seconds(folder)),
         )
-        with connecting(settings) as connection, show(progress, run) as watch:
+        with mirror or nullcontext(), connecting(settings) as connection, show(progress, run) as watch:
             execute(run, connection, watch)
         return estimator._take(folder, load_predictor(folder, run.choices))
 
@@ -240,7 +248,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     or ``trial_seconds`` of training, what ends first. A trial ends with the ``trial_time_limit`` seconds of a worker
     that it may take in all, or is killed where it does not answer; what it published counts. One whose worker takes
     more than ``trial_memory`` gigabytes, which Ray is asked for, is tried once more, with smaller batches.
-    ``choices`` is what is searched: a ``Choices``, or "small", "medium" (the default) or "full".
+    ``choices`` is what is searched: a ``Choices``, or "small", "medium" (the default) or "full". With a ``run_folder``
+    as ``s3://bucket/path`` the run lies in a new folder below ``raytabdl_runs``, and is copied to the store as it goes.
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both

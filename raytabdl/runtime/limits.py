@@ -36,6 +36,12 @@ class TrialLimits:
     gigabytes: float | None = None
 
 
+def trial_resources(gpus: float, gigabytes: float | None) -> dict[str, float]:
+    """What Ray is asked for, for each trial."""
+    wanted = {"CPU": 1.0, "GPU": gpus, "memory": (gigabytes or 0.0) * GIGABYTE}
+    return {name: amount for name, amount in wanted.items() if amount > 0}
+
+
 @dataclass
 class Stopwatch:
     """The seconds that workers have been busy with each trial, those included that they have not reported yet."""

@@ -9,9 +9,8 @@ from typing import Any
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 
-
-class NodeOutOfMemoryError(RayActorError):
-    """A worker that Ray ended because its node was about to run out of memory."""
+NODE_OUT_OF_MEMORY = "Ray ended the worker, since its node was about to run out of memory"
+"""How the error of such a worker begins."""
 
 
 @contextmanager
@@ -24,7 +23,7 @@ def survived() -> Iterator[None]:
 
     def translated(manager: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
         if isinstance(exception, OutOfMemoryError):
-            exception = NodeOutOfMemoryError(error_msg=str(exception))
+            exception = RayActorError(error_msg=f"{NODE_OUT_OF_MEMORY}: {exception}")
         stock(manager, tracked_actor_task, exception)
 
     RayActorManager._actor_task_failed = translated  # type: ignore[method-assign, assignment]

@@ -35,7 +35,7 @@ from raytabdl.quick import QuickResult, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
-from raytabdl.runtime.limits import TrialLimits
+from raytabdl.runtime.limits import TrialLimits, trial_resources
 from raytabdl.search.brackets import Race, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations
@@ -327,11 +327,13 @@ def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tupl
 def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> None:
     cluster = connection.cluster()  # before the imports, which its thread does: two threads in their midst fail
     interrupt.renew()
+    from raytabdl.runtime.nodes import check_cluster
     from raytabdl.runtime.resume import rebuild, remaining
     from raytabdl.runtime.tune import Search, Snapshot, run_search
 
     run.folder.write_phase("Ray ready", run.clock.elapsed(), run.clock.elapsed())
-    planned, n_workers = _search_plan(run, cluster.n_cpus)
+    check_cluster(cluster, run.folder.path, trial_resources(run.settings.gpus_per_trial, run.settings.trial_memory))
+    planned, n_workers = _search_plan(run, max(1, cluster.n_cpus))  # of the head alone there may be none yet
 
     def tell(snapshot: Snapshot) -> None:
         watch(Progress("search", run.clock, history, snapshot.n_running, snapshot.ensemble_loss, run.metric))
@@ -366,6 +368,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.clock.limit_s - END_SECONDS,
         history,
         run.settings.trial_limits,
+        follows_cluster=run.settings.n_workers is None,
     )
     run_search(search, interrupt.is_set, tell)
 

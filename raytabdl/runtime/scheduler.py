@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -13,7 +14,7 @@ from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
 from raytabdl.history import Status, Trial
 from raytabdl.runtime.limits import GRACE_SECONDS, Stopwatch, TrialLimits
-from raytabdl.runtime.memory_monitor import NodeOutOfMemoryError
+from raytabdl.runtime.memory_monitor import NODE_OUT_OF_MEMORY
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import PortfolioBOHB
 from raytabdl.runtime.trainable import Report
@@ -217,10 +218,10 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         if (gigabytes := self._recorder.folder.take_memout(name)) is not None:
             limit = self._limits.gigabytes
             return Status.MEMOUT, f"memout: the worker took {gigabytes:.2f} GB, trial_memory is {limit:g} GB"
-        if isinstance(trial.get_pickled_error(), NodeOutOfMemoryError):
-            return Status.MEMOUT, "memout: Ray ended the worker, since its node was about to run out of memory"
-        *_, cause = str(trial.get_error() or "Ray gives no cause").strip().splitlines()
-        return Status.FAILED, f"the worker was lost {trial.num_failures} times: {cause.strip()}"
+        said = _last_error(trial)
+        if said[0].startswith(NODE_OUT_OF_MEMORY):
+            return Status.MEMOUT, f"memout: {NODE_OUT_OF_MEMORY}"
+        return Status.FAILED, f"the worker was lost {trial.num_failures} times: {said[-1]}"
 
     def _begins_anew(self, trial: TuneTrial, reason: str, *, is_halved: bool) -> None:
         """A trial goes on from its last checkpoint; once its batches are halved they stay so."""
@@ -252,6 +253,17 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         """The controller does not, where the decision is to stop."""
         info = {"budget": budget, "seconds": seconds}
         self._searcher.on_trial_result(trial.trial_id, {**result, "hyperband_info": info})
+
+
+def _last_error(trial: TuneTrial) -> list[str]:
+    """The lines of what Ray said when the worker of a trial was last lost.
+
+    From the file to which Tune adds them; what ``get_error`` reads is a copy, which may be older.
+    """
+    file = Path(trial.error_file) if trial.error_file else None
+    text = file.read_text(encoding="utf-8") if file is not None and file.exists() else ""
+    lines = text.rpartition("Failure # ")[2].partition("\n")[2].strip().splitlines()
+    return [line.strip() for line in lines] or ["Ray gives no cause"]
 
 
 def _status_of(failed: Report) -> Status:

@@ -25,7 +25,7 @@ from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
-from raytabdl.runtime.limits import GIGABYTE, TrialLimits
+from raytabdl.runtime.limits import TrialLimits, trial_resources
 from raytabdl.runtime.memory_monitor import survived
 from raytabdl.runtime.metrics import RunMetrics
 from raytabdl.runtime.recorder import Recorder
@@ -42,6 +42,9 @@ GRACE_SECONDS = 1.5
 
 SEARCH_SHARE = 0.5
 """Of the time to train, before the ensemble's configurations are trained on the other folds as well."""
+
+CLUSTER_SECONDS = 2.0
+"""Between two looks at the size of the cluster."""
 
 MAX_WORKER_LOSSES = 2
 """How often a trial whose worker was lost is started again from its checkpoint."""
@@ -70,6 +73,8 @@ class Search:
     train_until_s: float
     history: History
     limits: TrialLimits = field(default_factory=TrialLimits)
+    follows_cluster: bool = False
+    """Whether there are as many workers as the cluster has CPUs, also once nodes have joined or left."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
     )
     trainable = tune.with_resources(
         tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
-        {"cpu": 1, "gpu": search.gpus_per_trial, "memory": (search.limits.gigabytes or 0.0) * GIGABYTE},
+        tune.PlacementGroupFactory([trial_resources(search.gpus_per_trial, search.limits.gigabytes)]),
     )
     trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
     metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
@@ -140,7 +145,10 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
             name="search",
             storage_path=str(search.folder.tune),
             stop=_TimeIsUp(search, scheduler, is_interrupted),
-            callbacks=[_Watch(search.history, scheduler, actor, metrics, watch)],
+            callbacks=[
+                _Watch(search.history, scheduler, actor, metrics, watch),
+                *([_ClusterSize(searcher)] if search.follows_cluster else []),
+            ],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
             verbose=0,
@@ -238,6 +246,19 @@ class _Watch(_NotKept, Callback):
         n_running, ensemble = len(self._scheduler.running()), self._actor.incumbent()
         self._metrics.write(n_running, ensemble)
         self._watch(Snapshot(self._history, n_running, ensemble.loss if ensemble else None))
+
+
+class _ClusterSize(_NotKept, Callback):
+    """Has as many trials trained at once as the cluster has CPUs, which it looks at now and then."""
+
+    def __init__(self, searcher: PortfolioBOHB) -> None:
+        self._searcher = searcher
+        self._next = 0.0
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + CLUSTER_SECONDS
+            self._searcher.set_max_concurrency(max(1, int(ray.cluster_resources().get("CPU", 0))))
 
 
 class _LateActor:
