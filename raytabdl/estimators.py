@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -25,6 +26,8 @@ from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.callbacks import check_callbacks, loggers_of, telling
+from raytabdl.runtime.limits import LEAST_GIGABYTES
+from raytabdl.runtime.mirror import Mirror, is_uri, mirrored
 from raytabdl.runtime.progress import Figures, show
 from raytabdl.runtime.run import (
     Run,
@@ -65,6 +68,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         n_workers: int | None = None,
         gpus_per_trial: float = 0.0,
         trial_seconds: float | None = None,
+        trial_time_limit: float | None = None,
+        trial_memory: float | None = None,
         choices: str | Choices | None = None,
         portfolio: Portfolio | None = None,
         ensemble_size: int = 25,
@@ -80,6 +85,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         self.n_workers = n_workers
         self.gpus_per_trial = gpus_per_trial
         self.trial_seconds = trial_seconds
+        self.trial_time_limit = trial_time_limit
+        self.trial_memory = trial_memory
         self.choices = choices
         self.portfolio = portfolio
         self.ensemble_size = ensemble_size
@@ -113,9 +120,10 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         check_parts(self.validation, groups, X_valid, y_valid)
         check_known(self.metric, self._task_type)
         clock = Clock.start(math.inf if settings.time_limit is None else settings.time_limit)
-        folder = new_run_folder(None if self.run_folder is None else Path(self.run_folder))
+        uri = str(self.run_folder) if is_uri(self.run_folder) else None
+        folder = new_run_folder(None if uri or self.run_folder is None else Path(self.run_folder))
         # Ray takes seconds to start, which the table is read in. A table that cannot be learned from ends it again.
-        with connecting(settings) as connection:
+        with mirrored(folder.path, uri), connecting(settings) as connection:
             classes, codes = self._encode_target(y)
             target = infer_target(codes, classes)
             task = make_task(
@@ -158,12 +166,17 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
-        Finished trials are not run again; a run that ended by itself is loaded. ``choices``, ``portfolio`` and
-        ``metric`` are given again where the run was started with objects, which its folder does not hold. Raises
-        RunFolderError where there is no run.
+        Finished trials are not run again; a run that ended by itself is loaded. One in a store is brought into a new
+        folder first. ``choices``, ``portfolio`` and ``metric`` are given again where the run was started with objects,
+        which its folder does not hold. Raises RunFolderError where there is no run.
         """
         check_callbacks(callbacks)
+        mirror: Mirror | None = None
         folder = RunFolder(Path(run_folder).absolute())
+        if is_uri(run_folder):
+            folder = new_run_folder(None)
+            mirror = Mirror(folder.path, str(run_folder))
+            mirror.pull()
         settings = read_settings(folder)
         if folder.is_complete:
             return cls.load(folder.path, choices=choices)
@@ -189,7 +202,12 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             Clock.start(limit, spent_s=spent_seconds(folder)),
             loggers_of(callbacks),
         )
-        with connecting(settings) as connection, show(progress, run) as shown, telling(callbacks, run, shown) as watch:
+        with (
+            mirror or nullcontext(),
+            connecting(settings) as connection,
+            show(progress, run) as shown,
+            telling(callbacks, run, shown) as watch,
+        ):
             execute(run, connection, watch)
         return estimator._take(folder, load_predictor(folder, run.choices))
 
@@ -290,10 +308,14 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     and nothing is trained on further folds then; without a time limit, and with one worker, such a run is
     repeatable. ``n_workers`` trials are trained at once (one
     for each CPU of the cluster by default). The full budget of a trial are the epochs or iterations that suit the time,
-    or ``trial_seconds`` of training, what ends first. ``choices`` is what is searched: a ``Choices``, or "small",
-    "medium" (the default) or "full". ``callbacks`` are functions that are told of the run while it goes on: each is
-    called with ``Figures``, about twice a second. Loggers of ``ray.tune.logger`` and ``ray.air.integrations``
-    (TensorBoard, MLflow, Weights & Biases) may stand among them. One that raises does not end the fit.
+    or ``trial_seconds`` of training, what ends first. A trial ends with the ``trial_time_limit`` seconds of a worker
+    that it may take in all, or is killed where it does not answer; what it published counts. One whose worker takes
+    more than ``trial_memory`` gigabytes, which Ray is asked for, is tried once more, with smaller batches.
+    ``choices`` is what is searched: a ``Choices``, or "small", "medium" (the default) or "full". With a ``run_folder``
+    as ``s3://bucket/path`` the run lies in a new folder below ``raytabdl_runs``, and is copied to the store as it goes.
+    ``callbacks`` are functions that are told of the run while it goes on: each is called with ``Figures``, about twice
+    a second. Loggers of ``ray.tune.logger`` and ``ray.air.integrations`` (TensorBoard, MLflow, Weights & Biases) may
+    stand among them. One that raises does not end the fit.
 
     ``metric`` (log loss by default) decides the ensemble: a name, a ``Metric``, a scorer of scikit-learn, or a function
     of the targets and the probabilities, (n, n_classes), or the values of a regression, which may be better where it is
@@ -372,7 +394,7 @@ def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:
 
 def _checked(estimator: _Tabular) -> Settings:
     """The settings, once each parameter is a value that it can have."""
-    limit, n_trials, trial_seconds = estimator.time_limit, estimator.n_trials, estimator.trial_seconds
+    limit, n_trials = estimator.time_limit, estimator.n_trials
     if limit is None and n_trials is None:
         raise SettingError("time_limit and n_trials are both None: give seconds or a number of trials")
     for name, kinds, wanted in _OBJECTS:
@@ -388,7 +410,9 @@ def _checked(estimator: _Tabular) -> Settings:
         None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
         _gpus(estimator.gpus_per_trial),
         _count("ensemble_size", estimator.ensemble_size, least=1),
-        None if trial_seconds is None else _seconds("trial_seconds", trial_seconds, "for no limit give None"),
+        _optional_seconds("trial_seconds", estimator.trial_seconds),
+        _optional_seconds("trial_time_limit", estimator.trial_time_limit),
+        None if estimator.trial_memory is None else _gigabytes(estimator.trial_memory),
     )
 
 
@@ -407,6 +431,19 @@ def _seconds(name: str, value: Any, way_out: str) -> float:
         raise SettingError(f"{name} must be a number of seconds, got {value!r}")
     if not (math.isfinite(value) and value > 0):
         raise SettingError(f"{name} must be positive and finite, got {value!r}; {way_out}")
+    return float(value)
+
+
+def _optional_seconds(name: str, value: Any) -> float | None:
+    return None if value is None else _seconds(name, value, "for no limit give None")
+
+
+def _gigabytes(value: Any) -> float:
+    if not (_is_number(value) and math.isfinite(value) and value >= LEAST_GIGABYTES):
+        raise SettingError(
+            f"trial_memory must be a number of gigabytes of at least {LEAST_GIGABYTES}, of which a worker takes 0.3 "
+            f"before it trains, got {value!r}; for no limit give None"
+        )
     return float(value)
 
 

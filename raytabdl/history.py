@@ -22,6 +22,13 @@ class Status(Enum):
     STOPPED = "stopped"
     COMPLETED = "completed"
     FAILED = "failed"
+    TIMEOUT = "timeout"
+    MEMOUT = "memout"
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the trial ended without what it was to reach: it counts as the worst loss of its rung."""
+        return self in (Status.FAILED, Status.TIMEOUT, Status.MEMOUT)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,10 @@ class Result:
 
 @dataclass(frozen=True)
 class Change:
-    """A trial that was promoted, paused, stopped, completed or failed, and why where there is more to say."""
+    """A trial that was promoted, paused, stopped, completed or failed, and why where there is more to say.
+
+    One that trains and changes to running lost its worker, or its memory, and goes on from its last checkpoint.
+    """
 
     trial_id: str
     status: Status
@@ -92,6 +102,17 @@ class Change:
 
 
 Record = Trial | Result | Change
+
+_END = {
+    Status.RUNNING: "running",
+    Status.PAUSED: "success",
+    Status.STOPPED: "success",
+    Status.COMPLETED: "success",
+    Status.TIMEOUT: "timeout",
+    Status.MEMOUT: "memout",
+    Status.FAILED: "crash",
+}
+"""The words of auto-sklearn for how a trial ended."""
 
 
 @dataclass
@@ -118,11 +139,19 @@ class History:
             self.results.append(record)
         else:
             self.statuses[record.trial_id] = record.status
-            if record.status is Status.FAILED:
+            if record.status.is_failure:
                 self.failures[record.trial_id] = record.reason
 
     def count(self, status: Status) -> int:
         return sum(1 for value in self.statuses.values() if value is status)
+
+    def outcomes(self) -> dict[str, int]:
+        """How many of the search's trials came to which end: success, timeout, memout or crash, where there are any.
+
+        Success is what was stopped at a rung too, and what waits there.
+        """
+        ends = [_END[self.statuses[name]] for name, trial in self.trials.items() if trial.origin != "quick"]
+        return {end: ends.count(end) for end in dict.fromkeys(_END.values()) if end in ends and end != "running"}
 
     def last_results(self) -> dict[str, Result]:
         """The result of each trial at the largest budget that it reached."""

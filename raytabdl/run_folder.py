@@ -195,6 +195,19 @@ class RunFolder:
         with whole_folder(self.checkpoint(trial_id)) as folder:
             pipeline.save_progress(folder)
 
+    def note_memout(self, trial_id: str, gigabytes: float) -> None:
+        """Leaves word of a worker that is about to end for its memory."""
+        write_json(make_folder(self.path / "memouts") / f"{trial_id}.json", gigabytes)
+
+    def take_memout(self, trial_id: str) -> float | None:
+        """The gigabytes that the worker of a trial ended with, once; None where it did not end for its memory."""
+        note = self.path / "memouts" / f"{trial_id}.json"
+        if not note.exists():
+            return None
+        gigabytes = float(read_json(note))
+        note.unlink()
+        return gigabytes
+
     def members(self) -> list[str]:
         """The keys of all published members, oldest first."""
         files = sorted(self.predictions.glob("*.npy"), key=lambda file: (file.stat().st_mtime_ns, file.name))

@@ -213,6 +213,8 @@ BAD_SETTINGS: list[tuple[str, list[Any]]] = [
     ("ensemble_size", [0, -1, 2.5, None, "all", True]),
     ("seed", [-1, 0.5, None, "0", True, np.random.default_rng(0)]),
     ("gpus_per_trial", [-1, float("nan"), float("inf"), "1", None, True]),
+    ("trial_time_limit", [0, -1, float("nan"), float("inf"), "60", True]),
+    ("trial_memory", [0, 0.4, -1, float("nan"), float("inf"), "2 GB", True]),
     ("trial_seconds", [0, -1, float("nan"), float("inf"), "60", True]),
     ("metric", ["acuracy", "rmse", 3, ["log_loss"], len]),
     ("choices", ["mlp", {"networks": ()}]),

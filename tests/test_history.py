@@ -98,3 +98,16 @@ def test_the_reasons_of_failures_are_counted_by_their_last_line():
     failures = [("a", "x\nValueError: 1"), ("b", "y\nValueError: 2"), ("c", "z\nValueError: 2\n"), ("d", "")]
     history = written(None, [Change(name, Status.FAILED, 0.0, reason) for name, reason in failures])
     assert list(history.reasons().items()) == [("ValueError: 2", 2), ("ValueError: 1", 1), ("no reason given", 1)]
+
+
+def test_the_ends_of_trials_are_counted_in_the_words_of_auto_sklearn():
+    history = History()
+    ends = [Status.COMPLETED, Status.STOPPED, Status.PAUSED, Status.MEMOUT, Status.FAILED, Status.MEMOUT]
+    for index, status in enumerate([*ends, Status.RUNNING, Status.TIMEOUT]):
+        history.append(Trial(f"{index:04d}", {"model": "mlp"}, "bohb", 0, 0))
+        history.append(Change(f"{index:04d}", status, 1.0, "why"))
+    history.append(Trial("quick-svm", {"model": "svm"}, "quick", -1, 0))
+    history.append(Change("quick-svm", Status.FAILED, 1.0, "why"))
+    assert history.outcomes() == {"success": 3, "timeout": 1, "memout": 2, "crash": 1}
+    assert set(history.failures) == {"0003", "0004", "0005", "0007", "quick-svm"}
+    assert History().outcomes() == {}

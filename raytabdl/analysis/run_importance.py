@@ -11,7 +11,7 @@ from raytabdl.analysis.fanova import Importance, fanova
 from raytabdl.analysis.local_importance import local_importance
 from raytabdl.analysis.study import MIN_CONFIGURATIONS, Study
 from raytabdl.exceptions import SettingError
-from raytabdl.history import History, Status
+from raytabdl.history import History
 from raytabdl.run_folder import RunFolder
 
 ROOT = "model"
@@ -35,7 +35,7 @@ def run_study(folder: RunFolder, *, model: str | None = None, budget: int | None
         raise SettingError(f"{folder.path} must have trials{wanted} that were searched, got the models {seen}")
     losses = _losses_by_budget(history, set(trials))
     chosen = _budget(losses, budget, folder)
-    failed = [name for name in trials if history.statuses[name] is Status.FAILED]
+    failed = [name for name in trials if history.statuses[name].is_failure]
     at_budget = {**losses[chosen], **{name: math.inf for name in failed if name not in losses[chosen]}}
     configs = [trials[name].config for name in at_budget]
     return Study.of(folder.read_space(), configs, list(at_budget.values())), chosen

@@ -11,13 +11,12 @@ import pandas as pd
 
 from raytabdl.analysis.run_importance import importance_table, run_study
 from raytabdl.exceptions import RaytabdlError, RunFolderError
-from raytabdl.history import History, read_records
+from raytabdl.history import History
 from raytabdl.leaderboard import latest_ensemble, leaderboard
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.metrics import metric as find_metric
 from raytabdl.persistence import read_json
 from raytabdl.predictor import Predictor
-from raytabdl.report.endings import endings
 from raytabdl.report.facts import (
     Anytime,
     ColumnFacts,
@@ -101,7 +100,7 @@ def outcome(folder: RunFolder, metric: Metric | None = None) -> Outcome:
         seconds=max([*phases, spent_seconds(folder)]),
         n_quick=sum(trial.origin == "quick" for trial in history.trials.values()),
         trials=dict(Counter(history.statuses[name].value for name in searched).most_common()),
-        endings=endings(read_records(folder.trials), searched),
+        endings=history.outcomes(),
         failures=history.reasons(),
     )
 

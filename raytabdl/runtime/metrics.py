@@ -18,7 +18,7 @@ from raytabdl.space import ROOT
 DURATIONS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0)
 """The boundaries of the histogram of trials by their seconds."""
 
-_ENDED = (Status.STOPPED, Status.COMPLETED, Status.FAILED)
+_ENDED = tuple(status for status in Status if status not in (Status.RUNNING, Status.PAUSED))
 
 
 class RunMetrics:
@@ -62,7 +62,7 @@ class RunMetrics:
         for name, seconds in self._newly_ended():
             model = str(self._history.trials[name].config[ROOT])
             self._durations.observe(seconds, {**self._run, "model": model})
-            if self._history.statuses[name] is Status.FAILED:
+            if self._history.statuses[name].is_failure:
                 self._failures.inc(1, {**self._run, "reason": kind_of_failure(self._history.failures[name])})
         counts = Counts(self._history.statuses[name] for name in self._searched())
         for status in Status:

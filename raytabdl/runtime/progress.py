@@ -72,7 +72,7 @@ def figures(progress: Progress) -> Figures:
         progress.n_running,
         counts[Status.PAUSED],
         counts[Status.STOPPED] + counts[Status.COMPLETED],
-        counts[Status.FAILED],
+        sum(count for status, count in counts.items() if status.is_failure),
         progress.clock.elapsed(),
         max(progress.clock.remaining(), 0.0) if math.isfinite(progress.clock.limit_s) else None,
         tuple(history.reasons().items()),
@@ -90,12 +90,15 @@ def opening(run: Run) -> str:
 
 
 def closing(run: Run) -> str:
-    """What came out, in one line."""
+    """What came out, in one line; the ends of the trials where not all came to a good one."""
     ensemble = run.folder.read_ensemble()
     value = _number(run.metric.value_of(ensemble.loss))
     n_members = len(ensemble.weights)
     members = "1 member" if n_members == 1 else f"{n_members} members"
-    return f"{run.clock.elapsed():.1f} s: {run.metric.name} {value} with {members}, run folder {run.folder.path}"
+    outcomes = run.folder.history().outcomes()
+    counted = ", ".join(f"{count} {end}" for end, count in outcomes.items())
+    ends = f", trials: {counted}" if set(outcomes) - {"success"} else ""
+    return f"{run.clock.elapsed():.1f} s: {run.metric.name} {value} with {members}{ends}, run folder {run.folder.path}"
 
 
 def line(shown: Figures, clock: Clock) -> str:

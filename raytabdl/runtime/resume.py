@@ -52,7 +52,9 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
                 # It waits unless a change says otherwise, which a killed driver may not have written any more.
                 statuses[trial.id] = Status.PAUSED
         else:
-            _replay_change(record, trials[record.trial_id], race, sampler)
+            # One that trains and is said to be running began anew at its last checkpoint.
+            if record.status is not Status.RUNNING or statuses[record.trial_id] is not Status.RUNNING:
+                _replay_change(record, trials[record.trial_id], race, sampler)
             statuses[record.trial_id] = record.status
     waiting = {name for name, status in statuses.items() if status is Status.PAUSED}
     for name, status in statuses.items():
@@ -68,7 +70,7 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
 def _replay_change(record: Change, trial: Trial, race: Race, sampler: Sampler) -> None:
     if record.status is Status.RUNNING:
         race.promote(trial.id)
-    elif record.status is Status.FAILED:
+    elif record.status.is_failure:
         race.fail(trial.id)
         sampler.observe(Observation(trial.config, race.milestone(trial.id), math.inf, 0.0))
     elif record.status in (Status.STOPPED, Status.COMPLETED):

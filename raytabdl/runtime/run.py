@@ -35,6 +35,7 @@ from raytabdl.quick import QuickResult, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
+from raytabdl.runtime.limits import TrialLimits, trial_resources
 from raytabdl.search.brackets import Occupancy, Race, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations, misfits
@@ -74,6 +75,12 @@ class Settings:
     gpus_per_trial: float
     ensemble_size: int
     trial_seconds: float | None = None
+    trial_time_limit: float | None = None
+    trial_memory: float | None = None
+
+    @property
+    def trial_limits(self) -> TrialLimits:
+        return TrialLimits(self.trial_time_limit or math.inf, self.trial_memory)
 
 
 @dataclass(frozen=True)
@@ -325,11 +332,13 @@ def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tupl
 def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> None:
     cluster = connection.cluster()  # before the imports, which its thread does: two threads in their midst fail
     interrupt.renew()
+    from raytabdl.runtime.nodes import check_cluster
     from raytabdl.runtime.resume import rebuild, remaining
     from raytabdl.runtime.tune import Search, Snapshot, run_search
 
     run.folder.write_phase("Ray ready", run.clock.elapsed(), run.clock.elapsed())
-    planned, n_workers = _search_plan(run, cluster.n_cpus)
+    check_cluster(cluster, run.folder.path, trial_resources(run.settings.gpus_per_trial, run.settings.trial_memory))
+    planned, n_workers = _search_plan(run, max(1, cluster.n_cpus))  # of the head alone there may be none yet
 
     def tell(snapshot: Snapshot) -> None:
         n_running, loss, rungs = snapshot.n_running, snapshot.ensemble_loss, race.rung_occupancy()
@@ -367,6 +376,8 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.clock.limit_s - END_SECONDS,
         history,
         run.loggers,
+        run.settings.trial_limits,
+        follows_cluster=run.settings.n_workers is None,
     )
     run_search(search, interrupt.is_set, tell)
 
@@ -383,7 +394,8 @@ def _finish(run: Run, history: History, *, is_complete: bool) -> Ensemble:
     if ensemble is None:
         raise NoSuccessfulTrialError(f"no model could be trained: {counted or 'no trial finished'}")
     searched = [trial for trial in history.trials if not trial.startswith("quick-")]
-    if searched and all(trial in history.failures for trial in searched):
+    has_result = {result.trial_id for result in history.results}
+    if searched and all(trial in history.failures and trial not in has_result for trial in searched):
         warnings.warn(
             f"all {len(searched)} trials failed ({counted}); the quick model is returned", UserWarning, stacklevel=4
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -12,6 +13,8 @@ from ray.tune.schedulers import HyperBandForBOHB
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
 from raytabdl.history import Status, Trial
+from raytabdl.runtime.limits import GRACE_SECONDS, Stopwatch, TrialLimits
+from raytabdl.runtime.memory_monitor import NODE_OUT_OF_MEMORY
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import PortfolioBOHB
 from raytabdl.runtime.trainable import Report
@@ -29,7 +32,12 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
     """
 
     def __init__(
-        self, race: Race, searcher: PortfolioBOHB, recorder: Recorder, most_trial_seconds: float = math.inf
+        self,
+        race: Race,
+        searcher: PortfolioBOHB,
+        recorder: Recorder,
+        most_trial_seconds: float = math.inf,
+        limits: TrialLimits | None = None,
     ) -> None:
         super().__init__(
             time_attr="budget",
@@ -42,6 +50,9 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         self._searcher = searcher
         self._recorder = recorder
         self._most_trial_seconds = most_trial_seconds
+        self._limits = limits or TrialLimits()
+        self._stopwatch = Stopwatch()
+        self._late: set[str] = set()  # trials whose workers were killed at their limit
         self._trials: dict[str, TuneTrial] = {}
         self._paces: dict[str, Pace] = {}
         self._controller: Any = None
@@ -55,6 +66,16 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         if self._controller is not None:
             for actor, _ in list(self._controller._actor_manager._live_actors_to_ray_actors_resources.values()):
                 ray.kill(actor)
+
+    def kill_late(self) -> None:
+        """Ends the worker of each trial that is past its limit and does not answer."""
+        for trial in self.running():
+            name = trial.config["trial"]
+            if name not in self._late and self._stopwatch.busy_s(name) > self._limits.seconds + GRACE_SECONDS:
+                self._late.add(name)
+                trial.max_failures = 0  # it is not started again
+                tracked = self._controller._trial_to_actor[trial]
+                ray.kill(self._controller._actor_manager._live_actors_to_ray_actors_resources[tracked][0])
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self._controller = tune_controller
@@ -75,17 +96,20 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
     def on_trial_result(self, tune_controller: Any, trial: TuneTrial, result: dict[str, Any]) -> str:
         name = trial.config["trial"]
         report: Report = result["report"]
+        self._stopwatch.reported(name, report.seconds.total)
+        if report.retried:
+            self._begins_anew(trial, report.retried, is_halved=True)
+            return str(TrialScheduler.CONTINUE)
         if trial.config["fold"] > 0:
             return self._on_fold_result(name, report)
         pace = self._paces.setdefault(name, Pace())
         pace.step([p.training_s + p.evaluation_s for p in report.points], report.seconds.total, report.budget)
         if report.failure:
-            self._race.fail(name)
-            self._recorder.changed(name, Status.FAILED, report.failure)
-            self._tell_searcher(trial, result, self._race.milestone(name), 0.0)
-            return str(TrialScheduler.STOP)
+            return self._fail(trial, result, _status_of(report), report.failure)
         if report.points or report.member:
             self._recorder.reported(name, report)
+        if report.is_timed_out:
+            return self._fail(trial, result, Status.TIMEOUT, self._timeout)
         if report.is_out_of_time:
             # Its predictions count; in the race it stays where it was, to go on if the run is resumed.
             return str(TrialScheduler.STOP)
@@ -109,6 +133,19 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         self._tell_searcher(trial, result, milestone, seconds)
         return str(TrialScheduler.STOP)
 
+    def _fail(self, trial: TuneTrial, result: dict[str, Any], status: Status, reason: str) -> str:
+        """Ends a trial with the worst loss; what it has published is there all the same."""
+        name = trial.config["trial"]
+        self._race.fail(name)
+        self._recorder.changed(name, status, reason)
+        worst = replace(result["report"], loss=math.inf)
+        self._tell_searcher(trial, {**result, "report": worst}, self._race.milestone(name), 0.0)
+        return str(TrialScheduler.STOP)
+
+    @property
+    def _timeout(self) -> str:
+        return f"timeout: it has taken the {self._limits.seconds:g} s of trial_time_limit"
+
     def _go_on(self, trial: TuneTrial, result: dict[str, Any], pace: Pace) -> str:
         """Between two rungs a trial goes on, unless it is so slow that others are worth more."""
         name, config, report = trial.config["trial"], trial.config["config"], result["report"]
@@ -126,9 +163,12 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
     def _on_fold_result(self, name: str, report: Report) -> str:
         """A trial on another fold than the first is in no race: it goes on until its predictions are there."""
         if report.failure:
-            self._recorder.changed(name, Status.FAILED, report.failure)
+            self._recorder.changed(name, _status_of(report), report.failure)
             return str(TrialScheduler.STOP)
         self._recorder.reported(name, report)
+        if report.is_timed_out:
+            self._recorder.changed(name, Status.TIMEOUT, self._timeout)
+            return str(TrialScheduler.STOP)
         if report.member is None and not report.is_out_of_time:
             return str(TrialScheduler.CONTINUE)
         self._recorder.changed(name, Status.COMPLETED if report.member else Status.STOPPED)
@@ -145,6 +185,8 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
             trial = self._trials.get(name)
             if trial is not None and trial.status == TuneTrial.PAUSED and not trial.is_saving:
                 self._promote(name)
+                self._stopwatch.idle(name)
+                trial.set_config({**trial.config, "spent_s": self._stopwatch.spent_s.get(name, 0.0)})
                 self._unpause_trial(tune_controller, trial)
                 return trial
         return next((trial for trial in self._trials.values() if trial.status == TuneTrial.PENDING), None)
@@ -156,13 +198,38 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         """Nothing: what a result means was decided when it came."""
 
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
-        if trial.status == TuneTrial.ERROR:
-            return  # its worker was lost, and Tune is about to start it again
         name = trial.config["trial"]
+        status, reason = self._loss_of(trial)
+        self._stopwatch.lost(name)
+        if trial.status == TuneTrial.ERROR:  # Tune is about to start it again
+            if status is Status.MEMOUT:
+                trial.max_failures = trial.num_failures  # once, with a process of its own and smaller batches
+            self._begins_anew(trial, reason, is_halved=status is Status.MEMOUT)
+            return
         if name in self._race:
             self._race.fail(name)
-        *_, cause = str(trial.get_error() or "Ray gives no cause").strip().splitlines()
-        self._recorder.changed(name, Status.FAILED, f"the worker was lost {trial.num_failures} times: {cause.strip()}")
+        self._recorder.changed(name, status, reason)
+
+    def _loss_of(self, trial: TuneTrial) -> tuple[Status, str]:
+        """What a trial whose worker is gone has come to, and why."""
+        name = trial.config["trial"]
+        if name in self._late:
+            return Status.TIMEOUT, f"{self._timeout}, and its worker did not answer"
+        if (gigabytes := self._recorder.folder.take_memout(name)) is not None:
+            limit = self._limits.gigabytes
+            return Status.MEMOUT, f"memout: the worker took {gigabytes:.2f} GB, trial_memory is {limit:g} GB"
+        said = _last_error(trial)
+        if said[0].startswith(NODE_OUT_OF_MEMORY):
+            return Status.MEMOUT, f"memout: {NODE_OUT_OF_MEMORY}"
+        return Status.FAILED, f"the worker was lost {trial.num_failures} times: {said[-1]}"
+
+    def _begins_anew(self, trial: TuneTrial, reason: str, *, is_halved: bool) -> None:
+        """A trial goes on from its last checkpoint; once its batches are halved they stay so."""
+        name = trial.config["trial"]
+        spent_s = self._stopwatch.spent_s.get(name, 0.0)
+        is_halved = is_halved or trial.config["is_halved"]
+        trial.set_config({**trial.config, "spent_s": spent_s, "is_halved": is_halved})
+        self._recorder.changed(name, Status.RUNNING, reason)
 
     def debug_string(self) -> str:
         return f"AsynchronousHyperBandForBOHB: {self._race.rung_occupancy()}"
@@ -186,3 +253,18 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         """The controller does not, where the decision is to stop."""
         info = {"budget": budget, "seconds": seconds}
         self._searcher.on_trial_result(trial.trial_id, {**result, "hyperband_info": info})
+
+
+def _last_error(trial: TuneTrial) -> list[str]:
+    """The lines of what Ray said when the worker of a trial was last lost.
+
+    From the file to which Tune adds them; what ``get_error`` reads is a copy, which may be older.
+    """
+    file = Path(trial.error_file) if trial.error_file else None
+    text = file.read_text(encoding="utf-8") if file is not None and file.exists() else ""
+    lines = text.rpartition("Failure # ")[2].partition("\n")[2].strip().splitlines()
+    return [line.strip() for line in lines] or ["Ray gives no cause"]
+
+
+def _status_of(failed: Report) -> Status:
+    return Status.MEMOUT if failed.is_out_of_memory else Status.FAILED

@@ -34,7 +34,9 @@ class Suggestion:
 
     def to_tune(self) -> dict[str, Any]:
         names = {"trial": self.trial_id, "config": dict(self.config), "origin": self.origin, "seed": self.seed}
-        return {**names, "fold": self.fold, "train_to": self.train_to}
+        # What a worker that takes the trial over is to know; the scheduler keeps it.
+        spent: dict[str, Any] = {"spent_s": 0.0, "is_halved": False}
+        return {**names, "fold": self.fold, "train_to": self.train_to, **spent}
 
 
 def trial_seed(run_seed: int, trial_id: str) -> int:

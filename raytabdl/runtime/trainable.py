@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from raytabdl.metrics import Metric, logged
 from raytabdl.pipeline import Pipeline, Point, make_pipeline
 from raytabdl.preprocessing import FoldCache
 from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.limits import MemoryWatch, TrialLimits, half_batches, is_out_of_memory
 from raytabdl.space import Choices
 from raytabdl.task import Task
 
@@ -49,6 +51,7 @@ class Assignment:
     n_threads: int
     ensemble: str
     """The name of the ensemble actor, which is started after the first trials."""
+    limits: TrialLimits = field(default_factory=TrialLimits)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,8 @@ class Report:
     """What a step tells the driver.
 
     ``loss`` is the rung loss of the best point so far; ``member`` is set where its predictions were
-    published. ``failure`` holds the traceback of a trial that crashed.
+    published. ``failure`` holds the traceback of a trial that crashed, ``retried`` why one begins anew at its last
+    checkpoint.
     """
 
     budget: int
@@ -70,6 +74,10 @@ class Report:
     began_at: float = 0.0
     """Wall time at which the step began."""
     is_out_of_time: bool = False
+    is_timed_out: bool = False
+    """Out of its own time, not of that of the run."""
+    is_out_of_memory: bool = False
+    retried: str = ""
     n_parameters: int | None = None
 
 
@@ -92,6 +100,8 @@ class PipelineTrainable(tune.Trainable):
         self._ends = time.monotonic() + assignment.ends_at - time.time()
         torch.set_num_threads(assignment.n_threads)
         self.reset_config(config)
+        if assignment.limits.gigabytes is not None:
+            MemoryWatch(assignment.limits.gigabytes, self._end_worker)
 
     def __repr__(self) -> str:
         """What Ray's dashboard shows; it asks once, and the actor is handed many trials."""
@@ -99,7 +109,10 @@ class PipelineTrainable(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self._trial_id: str = new_config["trial"]
-        self._config: Config = new_config["config"]
+        config: Config = new_config["config"]
+        smaller = half_batches(config) if new_config["is_halved"] else None
+        self._config = smaller or config
+        self._is_halved: bool = new_config["is_halved"]
         self._seed: int = new_config["seed"]
         self._fold: int = new_config["fold"]
         # On another fold than the first a trial is not judged: it trains as long as the one that it repeats did.
@@ -108,18 +121,32 @@ class PipelineTrainable(tune.Trainable):
         self._pipeline: Pipeline | None = None
         self._course: Iterator[Point] | None = None
         self._longest_s = 0.0
+        self._stops = time.monotonic() + self.assignment.limits.seconds - new_config["spent_s"]
         self._published = 0  # the budget of the last predictions
         return True
 
     def step(self) -> dict[str, Any]:
         try:
             report = self._train()
-        except Exception:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001
             # A network of the user's own may raise anything. Left to Ray it would count as a lost worker, be
             # retried, and take its actor down.
-            self._course = None
-            report = Report(budget=0, loss=math.inf, failure=traceback.format_exc())
+            self._course = self._pipeline = None
+            report = self._failed(is_out_of_memory(error))
         return {"budget": report.budget, "loss": report.loss, "report": report}
+
+    def _failed(self, is_out_of_memory: bool) -> Report:
+        """What came of the exception that is being handled; want of memory is met with smaller batches, once."""
+        smaller = half_batches(self._config)
+        if is_out_of_memory and not self._is_halved and smaller is not None:
+            self._config, self._is_halved = smaller, True
+            return Report(budget=0, loss=math.inf, retried="out of memory: goes on with batches of half the size")
+        return Report(budget=0, loss=math.inf, failure=traceback.format_exc(), is_out_of_memory=is_out_of_memory)
+
+    def _end_worker(self, gigabytes: float) -> None:
+        """Ends this process; the driver starts the trial once more in another one."""
+        self.assignment.folder.note_memout(self._trial_id, gigabytes)
+        os._exit(1)
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: trials are paused at rungs only, where their state was just written to the run folder."""
@@ -137,7 +164,7 @@ class PipelineTrainable(tune.Trainable):
         points: list[Point] = []
         is_out_of_time = is_at_rung = False
         while not (is_at_rung or is_out_of_time) and time.monotonic() - began < STEP_SECONDS:
-            is_out_of_time = time.monotonic() + 1.2 * self._longest_s > self._ends
+            is_out_of_time = time.monotonic() + 1.2 * self._longest_s > min(self._ends, self._stops)
             if is_out_of_time:
                 break
             budget = pipeline.budget
@@ -177,6 +204,7 @@ class PipelineTrainable(tune.Trainable):
             member,
             began_at=began_at,
             is_out_of_time=is_out_of_time,
+            is_timed_out=is_out_of_time and self._stops < self._ends,
             n_parameters=pipeline.n_parameters,
         )
 
@@ -199,5 +227,6 @@ class PipelineTrainable(tune.Trainable):
             self._pipeline.load_progress(self.task, self._fold, checkpoint)
             self._published = self._pipeline.budget
         # What goes on from a checkpoint keeps the horizon that it began with.
-        left_s = TIME_SHARE * (self._ends - time.monotonic()) * assignment.horizon.max_budget / self._rungs[-1]
+        left_s = TIME_SHARE * (min(self._ends, self._stops) - time.monotonic())
+        left_s *= assignment.horizon.max_budget / self._rungs[-1]
         return self._pipeline.train(self.task, self._fold, min(assignment.full_trial_seconds, left_s))

@@ -9,7 +9,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ray
@@ -25,7 +25,9 @@ from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
+from raytabdl.runtime.limits import TrialLimits, trial_resources
 from raytabdl.runtime.loggers import GuardedLogger, keep_events
+from raytabdl.runtime.memory_monitor import survived
 from raytabdl.runtime.metrics import RunMetrics
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.resume import Standing
@@ -41,6 +43,9 @@ GRACE_SECONDS = 1.5
 
 SEARCH_SHARE = 0.5
 """Of the time to train, before the ensemble's configurations are trained on the other folds as well."""
+
+CLUSTER_SECONDS = 2.0
+"""Between two looks at the size of the cluster."""
 
 MAX_WORKER_LOSSES = 2
 """How often a trial whose worker was lost is started again from its checkpoint."""
@@ -69,6 +74,9 @@ class Search:
     train_until_s: float
     history: History
     loggers: Sequence[Callback] = ()
+    limits: TrialLimits = field(default_factory=TrialLimits)
+    follows_cluster: bool = False
+    """Whether there are as many workers as the cluster has CPUs, also once nodes have joined or left."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,9 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         is_over=lambda: search.clock.elapsed() >= search.train_until_s,
         next_fold=folds.next,
     )
-    scheduler = AsynchronousHyperBandForBOHB(standing.race, searcher, recorder, search.most_trial_seconds)
+    scheduler = AsynchronousHyperBandForBOHB(
+        standing.race, searcher, recorder, search.most_trial_seconds, search.limits
+    )
     assignment = Assignment(
         search.folder,
         with_quick(search.choices),  # a quick model may be trained on the other folds
@@ -113,10 +123,11 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
         search.full_trial_seconds,
         1,
         actor.name,
+        search.limits,
     )
     trainable = tune.with_resources(
         tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
-        {"cpu": 1, "gpu": search.gpus_per_trial},
+        tune.PlacementGroupFactory([trial_resources(search.gpus_per_trial, search.limits.gigabytes)]),
     )
     trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
     loggers = [GuardedLogger(logger) for logger in search.loggers]
@@ -137,14 +148,18 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
             name="search",
             storage_path=str(search.folder.tune),
             stop=_TimeIsUp(search, scheduler, is_interrupted),
-            callbacks=[_Watch(search.history, scheduler, actor, metrics, watch), *loggers],
+            callbacks=[
+                _Watch(search.history, scheduler, actor, metrics, watch),
+                *([_ClusterSize(searcher)] if search.follows_cluster else []),
+                *loggers,
+            ],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
             verbose=0,
         ),
     )
     try:
-        with quiet():
+        with quiet(), survived():
             tuner.fit()
         keep_events(search.folder)
         for logger in loggers:
@@ -233,10 +248,24 @@ class _Watch(NotKept, Callback):
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + 0.5
+        self._scheduler.kill_late()
         self._actor.ask()
         n_running, ensemble = len(self._scheduler.running()), self._actor.incumbent()
         self._metrics.write(n_running, ensemble)
         self._watch(Snapshot(self._history, n_running, ensemble.loss if ensemble else None))
+
+
+class _ClusterSize(NotKept, Callback):
+    """Has as many trials trained at once as the cluster has CPUs, which it looks at now and then."""
+
+    def __init__(self, searcher: PortfolioBOHB) -> None:
+        self._searcher = searcher
+        self._next = 0.0
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + CLUSTER_SECONDS
+            self._searcher.set_max_concurrency(max(1, int(ray.cluster_resources().get("CPU", 0))))
 
 
 class _LateActor:

@@ -60,6 +60,12 @@ def linear_network(name: str, forward: Callable[[nn.Module, Tensor], Tensor]) ->
 
 
 @pytest.fixture(scope="session")
+def own_network() -> Callable[[str, Callable[[nn.Module, Tensor], Tensor]], type[Network]]:
+    """Makes a network of a user's own from its name and what its forward pass does with the logits."""
+    return linear_network
+
+
+@pytest.fixture(scope="session")
 def raising() -> type[Network]:
     """Raises in its first step of training."""
 

@@ -150,6 +150,9 @@ def test_they_are_written_at_most_twice_a_second(monkeypatch: pytest.MonkeyPatch
     from raytabdl.runtime import tune
 
     class Scheduler:
+        def kill_late(self) -> None:
+            pass
+
         def running(self) -> list[Any]:
             return [object()]
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from raytabdl.history import Change, History, Status, Trial
+from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.resume import rebuild, remaining
 from raytabdl.search.brackets import Budgets, Race
 from raytabdl.search.samplers import BOHB, Observation
@@ -64,8 +66,6 @@ def test_a_search_that_was_cut_has_its_running_trials_unfinished_and_its_paused_
     search_run: Any, tmp_path: Any
 ) -> None:
     """Every beginning of the records is one that a killed driver may leave, also within a line."""
-    from raytabdl.run_folder import RunFolder
-
     text = search_run.folder.trials.read_text().splitlines(keepends=True)
     folder = RunFolder(tmp_path)
     for n_lines in range(len(text)):
@@ -82,3 +82,22 @@ def test_a_search_that_was_cut_has_its_running_trials_unfinished_and_its_paused_
         assert {s.trial_id for s in standing.unfinished} == {t for t, s in last.items() if s == "running"}
         assert set(standing.parked) == {t for t, s in last.items() if s == "paused"}
         assert set(standing.race.promotable()) <= set(standing.parked)
+
+
+@pytest.mark.parametrize("status", [Status.TIMEOUT, Status.MEMOUT, Status.FAILED])
+def test_a_trial_that_lost_its_worker_is_unfinished_until_it_has_failed(
+    search_run: Any, tmp_path: Any, status: Status
+) -> None:
+    """It began anew where it had trained: that is no promotion."""
+    history = History(tmp_path / "trials.jsonl")
+    history.append(Trial("0000", search_run.portfolio[0], "portfolio", 0, 1))
+    history.append(Change("0000", Status.RUNNING, 1.0, "memout: the worker took 3.00 GB, trial_memory is 2 GB"))
+    standing = rebuild(RunFolder(tmp_path), Race(Budgets()), Ear(search_run))
+    assert [left.trial_id for left in standing.unfinished] == ["0000"]
+    assert standing.race.milestone("0000") == 1
+    history.append(Change("0000", status, 2.0, "again"))
+    sampler = Ear(search_run)
+    standing = rebuild(RunFolder(tmp_path), Race(Budgets()), sampler)
+    assert standing.unfinished == []
+    assert standing.race.rung_occupancy()[1].failed == 1
+    assert [o.loss for o in sampler.heard] == [math.inf]

@@ -82,3 +82,37 @@ def test_a_slow_trial_ends_after_its_first_step_and_takes_its_model_out_of_the_p
 
 def test_a_trial_that_would_take_just_as_long_as_it_may_goes_on(conversation: Conversation) -> None:
     assert conversation.step(conversation.start(), 1, 5.0) == "CONTINUE"  # and 8 times 2 s
+
+
+def test_a_trial_that_is_out_of_its_own_time_is_the_worst_of_its_rung_and_what_it_published_counts(
+    conversation: Conversation,
+) -> None:
+    trial = conversation.start()
+    name = trial.config["trial"]
+    assert conversation.step(trial, 1, 0.5, 0.1) == "CONTINUE"
+    report = Report(2, 0.1, member=f"{name}@2", metric_loss=0.1, is_out_of_time=True, is_timed_out=True)
+    assert conversation.scheduler.on_trial_result(conversation.controller, trial, {"report": report}) == "STOP"
+    assert conversation.history.statuses[name] is Status.TIMEOUT
+    assert [result.member for result in conversation.history.results] == [f"{name}@2"]
+    assert conversation.race.rung_occupancy()[9].failed == 1
+
+
+def test_want_of_memory_is_told_from_a_crash(conversation: Conversation) -> None:
+    for is_out_of_memory, status in ((True, Status.MEMOUT), (False, Status.FAILED)):
+        trial = conversation.start()
+        report = Report(0, 1.0, failure="Traceback", is_out_of_memory=is_out_of_memory)
+        assert conversation.scheduler.on_trial_result(conversation.controller, trial, {"report": report}) == "STOP"
+        assert conversation.history.statuses[trial.config["trial"]] is status
+
+
+def test_a_trial_that_goes_on_with_smaller_batches_stays_in_its_race_and_keeps_them(
+    conversation: Conversation,
+) -> None:
+    trial = conversation.start()
+    trial.set_config = lambda config: setattr(trial, "config", config)
+    report = Report(0, 1.0, retried="out of memory", seconds=Seconds(2.0))
+    assert conversation.scheduler.on_trial_result(conversation.controller, trial, {"report": report}) == "CONTINUE"
+    assert trial.config["is_halved"] is True
+    assert trial.config["spent_s"] == 2
+    assert conversation.history.statuses[trial.config["trial"]] is Status.RUNNING
+    assert conversation.race.rung_occupancy()[9].racing == 1

@@ -1,0 +1,154 @@
+"""Faults that need a Ray of their own: nodes that join and are lost, and a node that runs out of memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
+
+NETWORK = """
+import json, sys, threading, time
+from pathlib import Path
+import torch
+from torch import nn
+from raytabdl import TabularClassifier, datasets
+from raytabdl.component import Integer, Network
+from raytabdl.search.portfolio import Member, Portfolio
+from raytabdl.space import Choices
+
+class Own(Network, nn.Module):
+    name = "own"
+    space = {"n_units": Integer(1, 100, default=8)}
+
+    def __init__(self, d_num, cardinalities, d_out, *, n_units=8):
+        super().__init__()
+        self.cardinalities = tuple(cardinalities)
+        self.output = nn.Linear(d_num + sum(cardinalities), d_out)
+
+    def forward(self, x_num, x_cat):
+        if self.training:
+            self.disturb()
+        levels = [nn.functional.one_hot(x_cat[:, j], n) for j, n in enumerate(self.cardinalities)]
+        return self.output(torch.cat([x_num, *levels], dim=1))
+
+def fit(n_units, more=(), **options):
+    configs = [{"model": "own", "network.own.n_units": i, "network.own.batch_size": 512} for i in n_units]
+    configs += [{"model": name} for name in more]
+    X, y = datasets.load("car")
+    choices = Choices(networks=(Own,)).only(["own", *more])
+    portfolio = Portfolio("hand-chosen", tuple(Member(config) for config in configs))
+    classifier = TabularClassifier(
+        None, n_trials=len(configs), choices=choices, portfolio=portfolio, run_folder=sys.argv[1], **options
+    )
+    return classifier.fit(X.iloc[::4], y.iloc[::4])
+"""
+
+NODES = """
+import ray
+from ray.cluster_utils import Cluster
+
+Own.disturb = lambda self: time.sleep(0.05)
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+ray.init(address=cluster.address, log_to_driver=False)
+seen = {}
+
+def busy(node):
+    free = ray._private.state.available_resources_per_node().get(node.node_id, {})
+    return free.get("CPU", 0.0) < 1.0
+
+def wait_until(condition):
+    ends = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+
+def lines(name):
+    path = Path(sys.argv[1]) / name
+    return [line for line in path.read_text().splitlines() if "quick" not in line] if path.exists() else []
+
+def join_and_leave():
+    wait_until(lambda: len(lines("curves.jsonl")) > 3)
+    node = cluster.add_node(num_cpus=1)
+    wait_until(lambda: busy(node))
+    seen["joined node is busy"] = True
+    n_points = len(lines("curves.jsonl"))
+    # Both nodes train by now, for long enough to have left checkpoints.
+    wait_until(lambda: len(lines("curves.jsonl")) > n_points + 60)
+    seen["before"] = lines("trials.jsonl")[:-1]
+    seen["was busy"] = busy(node)
+    cluster.remove_node(node, allow_graceful=False)
+
+thread = threading.Thread(target=lambda: seen.update(outcomes=fit(range(1, 9)).folder_.history().outcomes()))
+thread.start()
+join_and_leave()  # nodes are added in the main thread
+thread.join(timeout=150)
+print("SEEN " + json.dumps({**seen, "nodes": len([n for n in ray.nodes() if n["Alive"]])}), flush=True)
+ray.shutdown()
+cluster.shutdown()
+"""
+
+
+def run(code: str, folder: Path, **environment: str) -> dict[str, Any]:
+    """What a script of its own process has seen."""
+    inherited = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    done = subprocess.run(
+        [sys.executable, "-c", NETWORK + code, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=220,
+        cwd=folder.parent,
+        env={**inherited, **environment},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout.partition("SEEN ")[2].splitlines()[0])
+    return seen
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
+
+
+def test_a_node_that_joins_is_used_and_when_it_is_lost_the_run_goes_on_without_a_loss(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    seen = run(NODES, folder)
+    assert seen["joined node is busy"]  # though the fit began with one worker
+    assert seen["nodes"] == 1
+    assert seen["outcomes"] == {"success": 8}
+    after = [r for r in records(folder) if not str(r.get("id") or r["trial_id"]).startswith("quick")]
+    before = [json.loads(line) for line in seen["before"]]
+    assert after[: len(before)] == before
+    if seen["was busy"]:
+        (lost,) = [r for r in after if r["record"] == "change" and r["reason"].startswith("the worker was lost")]
+        assert lost["status"] == "running"  # it goes on elsewhere
+    assert max(r["budget"] for r in after[len(before) :] if r["record"] == "result") == 27
+
+
+FULL_NODE = """
+def hold(self):
+    if not hasattr(self, "held"):
+        self.held = torch.ones(6_000_000_000 // 4)
+
+Own.disturb = hold
+classifier = fit([1], ["random_forest"], n_workers=1)
+print("SEEN " + json.dumps(classifier.folder_.history().outcomes()), flush=True)
+"""
+
+
+def test_a_worker_that_rays_memory_monitor_ends_is_a_memout_and_the_search_goes_on(tmp_path: Path) -> None:
+    memory = psutil.virtual_memory()
+    if memory.available < 9e9:
+        pytest.skip(f"needs 9 GB of free memory, has {memory.available / 1e9:.1f}")
+    threshold = (memory.total - memory.available + 4e9) / memory.total
+    environment = {"RAY_memory_usage_threshold": f"{threshold:.3f}", "RAY_memory_monitor_refresh_ms": "50"}
+    assert run(FULL_NODE, tmp_path / "run", **environment) == {"success": 1, "memout": 1}
+    first, last = [r for r in records(tmp_path / "run") if "memout: Ray ended the worker" in r.get("reason", "")]
+    assert (first["status"], last["status"]) == ("running", "memout")
