@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Inputs
+from raytabdl.values import as_number, days, floats, refuse_complex
 
 MAX_LEVELS = 1_000
 """Levels kept of one column, the most frequent first; the others share code 0 with unseen ones."""
@@ -231,7 +232,7 @@ def _infer_column(values: pd.Series, name: str) -> Column | str:
         return Column(name, kind, levels=levels)
     if kind is Kind.CATEGORY:
         return _infer_category(values, name)
-    read = _as_float(values, kind, name)
+    read = _read(values, kind, name)
     present = read[np.isfinite(read)]
     if len(present) == 0:
         return "no value at all"
@@ -266,7 +267,7 @@ def _kind(values: pd.Series, name: str) -> Kind:
     if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         return Kind.DATETIME
     if pd.api.types.is_complex_dtype(dtype):
-        _refuse_complex(name)
+        refuse_complex(name)
     if pd.api.types.is_numeric_dtype(dtype) or dtype.kind in "bm" or isinstance(dtype, pd.IntervalDtype):
         return Kind.NUMBER
     return _kind_of_objects(values, name) if dtype.kind == "O" and _holds_objects(values) else Kind.CATEGORY
@@ -289,11 +290,11 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
             "spread it over columns of its own"
         )
     if any(issubclass(t, (complex, np.complexfloating)) for t in types):
-        _refuse_complex(name)
+        refuse_complex(name)
     if types and all(issubclass(t, datetime.date) for t in types):
         return Kind.DATETIME
     if types and all(issubclass(t, (numbers.Number, np.number, np.bool_)) for t in types):
-        if any(value != _number(value) for value in present if not isinstance(value, np.generic)):
+        if any(value != as_number(value) for value in present if not isinstance(value, np.generic)):
             warnings.warn(f"column {name!r} loses digits: its values are rounded to float64", stacklevel=5)
         return Kind.NUMBER
     if len(types) > 1:
@@ -302,101 +303,12 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
     return Kind.CATEGORY
 
 
-def _refuse_complex(name: str) -> NoReturn:
-    raise DataError(
-        f"Complex data not supported: column {name!r}; pass the real and the imaginary parts as two columns"
-    )
-
-
-def _as_float(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
-    """Values as float64, NaN where missing.
-
-    Datetimes and periods (their start) are days since 1970 in UTC, timedeltas seconds, intervals their middle.
-    """
-    if kind is Kind.DATETIME:
-        return _days(values, name)
-    dtype = values.dtype
-    if pd.api.types.is_complex_dtype(dtype):
-        _refuse_complex(name)
-    if isinstance(dtype, pd.IntervalDtype):
-        values = pd.Series(pd.arrays.IntervalArray(values).mid, index=values.index)
-    elif dtype.kind == "m":
-        return np.asarray(values.dt.total_seconds().to_numpy(np.float64, na_value=np.nan))
-    elif dtype.kind == "M":
-        _refuse_values(values, "numbers", name)
-    if pd.api.types.is_numeric_dtype(values.dtype) or dtype.kind == "b":
-        return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
-    if any(isinstance(value, str) for value in values.head(100)):
-        warnings.warn(f"column {name!r} held numbers in training and holds strings here; they are read", stacklevel=5)
-    present = values[values.notna()]
-    read = np.array([_number(value) for value in present], np.float64)
-    _refuse_values(present[np.isnan(read)], "numbers", name)
-    result = np.full(len(values), np.nan)
-    result[values.notna().to_numpy()] = read
-    return result
-
-
-def _number(value: Any) -> float:
-    """The value as a float, infinite where it is too large, and NaN where it is no number."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, -1 if value < 0 else 1)
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def _days(values: pd.Series, name: str) -> NDArray[np.float64]:
-    if isinstance(values.dtype, pd.PeriodDtype):
-        values = values.dt.to_timestamp()
-    if not pd.api.types.is_datetime64_any_dtype(values.dtype) or values.dtype.type is datetime.date:
-        stamps = _stamps_of_objects(values, name)
-    else:
-        naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz is not None else values
-        # Microseconds reach from the year -290,000 to 290,000; nanoseconds, the default of pandas 2, end in 2262.
-        stamps = naive.to_numpy("datetime64[us]", na_value=np.datetime64("NaT"))
-    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 86_400e6)
-
-
-def _stamps_of_objects(values: pd.Series, name: str) -> NDArray[np.datetime64]:
-    """Raises DataError where a value is no date, or only some have a timezone."""
-    is_present = values.notna().to_numpy()
-    present = values[is_present].astype(object)
-    aware = [getattr(value, "tzinfo", None) is not None for value in present]
-    if any(aware) and not all(aware):
-        raise DataError(
-            f"column {name!r} mixes {sum(aware)} dates with a timezone and {len(aware) - sum(aware)} without, the "
-            f"first without at index {present.index[aware.index(False)]}; give all of them one, or none"
-        )
-    if any(isinstance(value, str) for value in present):
-        read = pd.to_datetime(present, utc=True, errors="coerce", format="ISO8601").dt.tz_localize(None)
-        stamps = read.to_numpy("datetime64[us]")
-    else:
-        stamps = np.array([_stamp(value) for value in present], "datetime64[us]")
-    _refuse_values(present[np.isnat(stamps)], "dates", name)
-    result = np.full(len(values), np.datetime64("NaT"), "datetime64[us]")
-    result[is_present] = stamps
-    return result
-
-
-def _stamp(value: object) -> np.datetime64:
-    """The date in UTC, NaT where the value is none."""
-    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
-        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
-    return np.datetime64(value, "us") if isinstance(value, datetime.date) else np.datetime64("NaT")
-
-
-def _refuse_values(bad: pd.Series, wanted: str, name: str) -> None:
-    """Raises DataError where there are bad values."""
-    if len(bad):
-        raise DataError(
-            f"column {name!r} held {wanted} in training and has {len(bad)} values that are none here, the first is "
-            f"{bad.iloc[0]!r} at index {bad.index[0]}; mend them or make them missing"
-        )
+def _read(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
+    return days(values, name) if kind is Kind.DATETIME else floats(values, name)
 
 
 def _numbers(values: pd.Series, column: Column) -> NDArray[np.float32]:
-    read = _as_float(values, column.kind, column.name)
+    read = _read(values, column.kind, column.name)
     read = np.where(np.isinf(read), np.nan, np.clip(read, -_LARGEST, _LARGEST))
     return np.asarray(read - column.origin, np.float32)
 
@@ -417,7 +329,7 @@ def _factorize(values: pd.Series, name: str) -> tuple[NDArray[np.intp], Sequence
 
 def _key(value: Any) -> str:
     """1, 1.0, True and "1" are one level: the numbers are equal to pandas; gaps make floats of integers."""
-    number = _number(value) if isinstance(value, (numbers.Number, np.bool_)) else math.nan
+    number = as_number(value) if isinstance(value, (numbers.Number, np.bool_)) else math.nan
     return str(int(value)) if number.is_integer() else str(value)
 
 
