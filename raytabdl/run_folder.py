@@ -21,6 +21,7 @@ from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
 from raytabdl.exceptions import CorruptModelError, RunFolderError
 from raytabdl.history import History, append_line, read_history
 from raytabdl.inputs import Array, Inputs, Target, TaskType
+from raytabdl.labels import labels_from_json, labels_to_json
 from raytabdl.metrics import Metric
 from raytabdl.persistence import (
     MANIFEST,
@@ -291,7 +292,7 @@ def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> No
     """The classes as JSON, with the dtype that they come back in."""
     record: dict[str, Any] = {"task_type": target.task_type.value, "n_classes": target.n_classes}
     if classes is not None:
-        record |= {"dtype": classes.dtype.str if classes.dtype != object else "object", "classes": classes.tolist()}
+        record |= labels_to_json(classes)
     write_json(path, record)
 
 
@@ -300,9 +301,10 @@ def read_labels(path: Path) -> tuple[NDArray[Any] | None, Target]:
     target = Target(TaskType(record["task_type"]), record["n_classes"])
     if "classes" not in record:
         return None, target
-    if np.dtype(record["dtype"]).hasobject and record["dtype"] != "object":
-        raise CorruptModelError(f"{path} names the dtype {record['dtype']!r}, which no labels have")
-    return np.array(record["classes"], dtype=record["dtype"]), target
+    try:
+        return labels_from_json(record), target
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptModelError(f"{path} holds no labels ({error}); restore it from a copy") from error
 
 
 def _read_lines(path: Path) -> Iterator[Mapping[str, Any]]:

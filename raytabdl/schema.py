@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import math
 import numbers
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Inputs
+from raytabdl.tables import read_table
 from raytabdl.values import as_number, days, floats, refuse_complex
 
 MAX_LEVELS = 1_000
@@ -25,6 +29,18 @@ MAX_LEVELS = 1_000
 
 MISSING = "\0missing"
 """The level of a missing category where the training table has one; no CSV or parquet string starts with NUL."""
+
+MAX_COLUMNS = 100_000
+"""Columns of a table: reading 100,000 takes seconds, a million as long as many a fit."""
+
+MAX_DENSE_BYTES = 2 << 30
+"""What a sparse table may take once its zeros are written out."""
+
+_MAX_LEVEL_LENGTH = 256
+_ID_SHARE = 0.9
+"""A column of text with more different values than this share of its rows tells rows apart, not kinds of rows."""
+
+_MIN_ID_ROWS = 20
 
 _LARGEST = 1e30  # float32 ends at 3.4e38; sums and squares of scaled values must stay below it
 
@@ -51,6 +67,11 @@ class Column:
     kind: Kind
     origin: float = 0.0
     levels: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether values that are no level are nothing new: the rare ones, or all that were not missing."""
+        return len(self.levels) >= MAX_LEVELS or self.levels == (MISSING,)
 
 
 @dataclass(frozen=True)
@@ -85,8 +106,7 @@ class Schema:
             values = frame[column.name]
             if column.kind is Kind.CATEGORY or column.kind is Kind.ORDINAL:
                 codes = _codes(values, column)
-                # Of a column with too many levels the rare ones are unseen by design.
-                if len(column.levels) < MAX_LEVELS and (unseen := int(((codes == 0) & values.notna()).sum())):
+                if not column.is_open and (unseen := int(((codes == 0) & values.notna()).sum())):
                     n_unseen[column.name] = unseen
             if column.kind is Kind.CATEGORY:
                 categorical.append(codes)
@@ -142,8 +162,8 @@ class Schema:
 def infer_schema(frame: pd.DataFrame) -> Schema:
     """The schema of a training table.
 
-    Columns without a value, with one value throughout, and categories that differ in every row (ids) are
-    dropped, with the reason.
+    Columns without a value, with one value throughout, and categories that differ in nearly every row (ids, free
+    text) are dropped, with the reason; of the latter it is learned where values are missing, if some are.
     """
     if len(frame) == 0:
         # scikit-learn's estimator checks look for the first words.
@@ -151,6 +171,11 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     if frame.shape[1] == 0:
         raise DataError(
             f"0 feature(s) (shape=({len(frame)}, 0)) while a minimum of 1 is required: the table has no columns"
+        )
+    if frame.shape[1] > MAX_COLUMNS:
+        raise DataError(
+            f"the table has {frame.shape[1]:,} columns, and at most {MAX_COLUMNS:,} are learned from: select or reduce "
+            "them first, with sklearn.feature_selection or TruncatedSVD"
         )
     if len(frame) == 1:
         raise DataError("the table has 1 sample; at least 2 rows are needed to train and to validate")
@@ -168,13 +193,39 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     return Schema(tuple(names), named, tuple(columns), dropped)
 
 
+def without_twins(schema: Schema, inputs: Inputs) -> tuple[Schema, Inputs]:
+    """The schema and the rows it encodes without columns that are the same as an earlier one in every row."""
+    numeric, numeric_twins = _twins([c for c in schema.columns if c.kind is not Kind.CATEGORY], inputs.numeric)
+    categorical, categorical_twins = _twins([c for c in schema.columns if c.kind is Kind.CATEGORY], inputs.categorical)
+    twins = {**numeric_twins, **categorical_twins}
+    if not twins:
+        return schema, inputs
+    columns = tuple(column for column in schema.columns if column.name not in twins)
+    dropped = {**schema.dropped, **{name: f"the same as column {first!r}" for name, first in twins.items()}}
+    kept = replace(schema, columns=columns, dropped=dropped)
+    return kept, Inputs(inputs.numeric[:, numeric], inputs.categorical[:, categorical], kept.cardinalities)
+
+
+def _twins(columns: Sequence[Column], values: NDArray[Any]) -> tuple[list[int], dict[str, str]]:
+    """The positions of the first columns of their content, and for the name of each other the name of the first."""
+    first: dict[tuple[float, bytes], int] = {}
+    twins: dict[str, str] = {}
+    for position, column in enumerate(columns):
+        content = hashlib.sha256(np.ascontiguousarray(values[:, position])).digest()
+        original = first.setdefault((column.origin, content), position)
+        if original != position:
+            twins[column.name] = columns[original].name
+    return list(first.values()), twins
+
+
 def to_frame(table: Any) -> pd.DataFrame:
-    """A pandas frame of any table: pandas, polars, arrow, numpy, or a list of rows."""
+    """A pandas frame of any table: pandas, polars, arrow, numpy, scipy sparse, a list of rows, the path of a file."""
     if isinstance(table, pd.DataFrame):
         return table
+    if isinstance(table, (str, PathLike)):
+        return read_table(Path(table))
     if hasattr(table, "toarray"):
-        # scikit-learn's estimator checks look for the first word.
-        raise DataError(f"sparse input is not supported, got {type(table).__name__}; pass X.toarray()")
+        return _frame_of_sparse(table)
     if isinstance(table, (np.ndarray, list, tuple)):
         return _frame_of_array(table)
     import narwhals as nw
@@ -186,14 +237,36 @@ def to_frame(table: Any) -> pd.DataFrame:
         return frame
     except TypeError:
         pass
-    raise DataError(f"X must be a table (pandas, polars, arrow, numpy, a list of rows), got {type(table).__name__}")
+    way_out = "; call its collect()" if hasattr(table, "collect") else ""
+    raise DataError(
+        "X must be a table (pandas, polars, arrow, numpy, scipy sparse, a list of rows, a path), "
+        f"got {type(table).__name__}{way_out}"
+    )
+
+
+def _frame_of_sparse(table: Any) -> pd.DataFrame:
+    """Raises DataError where the zeros would take too much memory."""
+    if len(table.shape) == 2:
+        n_rows, n_columns = table.shape
+        needed = n_rows * n_columns * 8
+        if needed > MAX_DENSE_BYTES:
+            raise DataError(
+                f"a sparse X of {n_rows:,} x {n_columns:,} with a density of {table.nnz / (n_rows * n_columns):.2g} "
+                f"takes {needed / 1e9:.1f} GB once it is dense, more than {MAX_DENSE_BYTES / 1e9:.1f} GB: reduce its "
+                "columns first, with TruncatedSVD or sklearn.feature_selection"
+            )
+    return _frame_of_array(table.toarray())
 
 
 def _frame_of_array(table: Any) -> pd.DataFrame:
+    if isinstance(table, (list, tuple)) and table and isinstance(table[0], Mapping):
+        return pd.DataFrame(list(table))
     try:
-        array = np.asarray(table)
+        array = np.asanyarray(table)  # a masked array keeps its mask
     except ValueError as error:
         raise DataError(f"X must have rows of one length: {error}") from error
+    if array.dtype.names:
+        return pd.DataFrame(array)
     if array.dtype.kind in "US" and not isinstance(table, np.ndarray):
         array = np.asarray(table, dtype=object)  # numpy has made strings of the numbers and of what is missing
     if array.ndim != 2:
@@ -253,8 +326,12 @@ def _infer_category(values: pd.Series, name: str) -> Column | str:
         return "no value at all"
     if len(counts) == 1 and n_missing == 0:
         return "one value throughout"
-    if len(counts) == len(values) > 20 and not isinstance(values.dtype, pd.CategoricalDtype):
-        return "a different category in every row"
+    n_present = len(values) - n_missing
+    is_given = isinstance(values.dtype, pd.CategoricalDtype)
+    if n_present > _MIN_ID_ROWS and len(counts) > _ID_SHARE * n_present and not is_given:
+        if n_missing:
+            return Column(name, Kind.CATEGORY, levels=(MISSING,))
+        return f"{len(counts)} different values in {n_present} rows: ids or free text"
     if n_missing:
         counts[MISSING] = n_missing
     return Column(name, Kind.CATEGORY, levels=tuple(key for key, _ in counts.most_common(MAX_LEVELS)))
@@ -330,7 +407,10 @@ def _factorize(values: pd.Series, name: str) -> tuple[NDArray[np.intp], Sequence
 def _key(value: Any) -> str:
     """1, 1.0, True and "1" are one level: the numbers are equal to pandas; gaps make floats of integers."""
     number = as_number(value) if isinstance(value, (numbers.Number, np.bool_)) else math.nan
-    return str(int(value)) if number.is_integer() else str(value)
+    text = str(int(value)) if number.is_integer() else str(value)
+    if len(text) <= _MAX_LEVEL_LENGTH:
+        return text
+    return f"{text[:64]}... {hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def _codes(values: pd.Series, column: Column) -> NDArray[np.int32]:

@@ -15,9 +15,16 @@ from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType
-from raytabdl.schema import Kind, Schema, infer_schema, to_frame
+from raytabdl.labels import array_of_objects, is_label
+from raytabdl.schema import Kind, Schema, infer_schema, to_frame, without_twins
 
 MAX_VALIDATION_ROWS = 20_000
+
+MAX_PREDICTION_BYTES = 256 << 20
+"""What the probabilities of the validation rows may take; each of some dozens of models has some."""
+
+_LARGEST_TARGET = 1e150
+"""The squares of larger values are no float64."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Task:
 
     @property
     def n_folds(self) -> int:
-        return int(self.folds.max()) + 1
+        return max(1, int(self.folds.max()) + 1)
 
     @cached_property
     def content(self) -> str:
@@ -67,14 +74,17 @@ class Labels:
 
 
 def encode_labels(y: Any) -> tuple[NDArray[np.int64], Labels]:
-    """The class codes of a target, and the classes: strings, booleans or numbers, in their own dtype.
+    """The class codes of a target, and the classes, in their own dtype.
 
     Raises DataError where a label is missing or of another type, or where there is one class only.
     """
     values = _target_values(y)
     odd = _odd_label(values)
     if odd is not None:
-        raise DataError(f"the labels of y must be strings, booleans or numbers, got {odd!r}; use their strings")
+        raise DataError(
+            "the labels of y must be strings, bytes, booleans, numbers, dates, times, intervals or tuples of them, got "
+            f"{odd!r}; use their strings"
+        )
     # scikit-learn's estimator checks look for the first words.
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.floor(values))).all():
         raise DataError("Unknown label type: continuous; y holds fractions or infinity, classes have none")
@@ -90,7 +100,7 @@ def encode_labels(y: Any) -> tuple[NDArray[np.int64], Labels]:
             stacklevel=2,
         )
     if classes.dtype == np.dtype(object):
-        classes = np.array([c.item() if isinstance(c, np.generic) else c for c in classes], dtype=object)
+        classes = array_of_objects([c.item() if isinstance(c, np.generic) else c for c in classes])
     return codes.astype(np.int64), Labels(classes)
 
 
@@ -108,6 +118,12 @@ def encode_values(y: Any) -> NDArray[np.float64]:
         raise DataError(
             f"Input y contains infinity: {len(infinite)} rows, the first at position {infinite[0]}; drop these rows"
         )
+    huge = np.flatnonzero(np.abs(numbers) > _LARGEST_TARGET)
+    if len(huge):
+        raise DataError(
+            f"y has {len(huge)} values beyond {_LARGEST_TARGET:g}, the first, {numbers[huge[0]]:g}, at position "
+            f"{huge[0]}: their squared errors are no numbers; divide y by a constant"
+        )
     if (numbers == numbers[0]).all():
         warnings.warn(f"y is {numbers[0]} in every row, and so is every prediction", stacklevel=2)
     return numbers
@@ -123,10 +139,43 @@ def make_task(X: Any, y: Any, target: Target, n_folds: int, rng: np.random.Gener
         warnings.warn(f"no usable features ({dict(schema.dropped)}); the model predicts the prior", stacklevel=3)
     if len(y) > 5 * MAX_VALIDATION_ROWS:
         n_folds = max(n_folds, -(-len(y) // MAX_VALIDATION_ROWS))
-    task = Task(schema.encode(frame), y, target, schema, partition(y, target, n_folds, rng))
+    schema, inputs = without_twins(schema, schema.encode(frame))
+    task = Task(inputs, y, target, schema, partition(y, target, n_folds, rng))
+    _check_size(task, n_folds)
     if leaks := _leaks(task):
         warnings.warn(f"columns that are the target under another name: {leaks}; drop them from X", stacklevel=3)
     return task
+
+
+def check_indexes(X: Any, y: Any) -> None:
+    """Warns where a frame and a series name their rows differently: they are matched by position."""
+    if isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y):
+        differing = np.flatnonzero(np.asarray(X.index != y.index))
+        if len(differing):
+            first = differing[0]
+            warnings.warn(
+                f"the indexes of X and y differ in {len(differing)} rows, the first at position {first} "
+                f"({X.index[first]!r} and {y.index[first]!r}): rows are matched by position, not by index",
+                stacklevel=3,
+            )
+
+
+def _check_size(task: Task, n_folds: int) -> None:
+    """Warns of a validation on very few rows; raises DataError where probabilities would take too much memory."""
+    n_valid = [len(task.split(fold)[1]) for fold in range(task.n_folds)]
+    if min(n_valid) < 2:
+        warnings.warn(
+            f"{len(task.y)} rows in {task.n_folds} folds (of at most {n_folds}): each model is validated on as few as "
+            f"{min(n_valid)} of them, so its score says little",
+            stacklevel=4,
+        )
+    needed = max(n_valid) * task.target.n_classes * 8
+    if needed > MAX_PREDICTION_BYTES:
+        raise DataError(
+            f"y has {task.target.n_classes:,} classes: the probabilities of {max(n_valid):,} validation rows take "
+            f"{needed / 1e6:,.0f} MB for each model, more than {MAX_PREDICTION_BYTES / 1e6:,.0f} MB; merge rare "
+            "classes, or use TabularRegressor where y is a number"
+        )
 
 
 def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) -> NDArray[np.int16]:
@@ -246,7 +295,7 @@ def _warn_of_flattening() -> None:
 
 
 def _odd_label(values: NDArray[Any]) -> object | None:
-    """The first label that is no string, boolean or number: these come back from JSON as they were."""
-    if values.dtype.kind in "biufU":
+    """The first label of a kind that cannot be written down and come back as it was."""
+    if values.dtype.kind in "biufUSmM":
         return None
-    return next((v for v in values if not isinstance(v, (str, bool, int, float, np.bool_, np.number))), None)
+    return next((value for value in values if not is_label(value)), None)

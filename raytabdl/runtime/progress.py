@@ -26,6 +26,7 @@ QUICK = "quick models"
 """The stage in which the models of the driver are trained, which the search does not count."""
 
 _BAR_WIDTH = 36
+_N_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,14 @@ def opening(run: Run) -> str:
     limit = f"{limit_s:.0f} s" if math.isfinite(limit_s) else f"{run.settings.n_trials} trials"
     kind = run.task.target.task_type.value
     return f"fitting {len(inputs):,} rows, {n_columns} columns ({kind}) for {run.metric.name}, limit {limit}"
+
+
+def left_out(run: Run) -> str:
+    """The columns that nothing is learned from, with the reasons, in one line; empty where there are none."""
+    dropped = run.task.schema.dropped
+    named = [f"{name!r} ({reason})" for name, reason in list(dropped.items())[:_N_NAMED]]
+    more = f" and {len(dropped) - _N_NAMED:,} more" if len(dropped) > _N_NAMED else ""
+    return f"left out: {', '.join(named)}{more}" if dropped else ""
 
 
 def closing(run: Run) -> str:
@@ -126,6 +135,8 @@ def show(wanted: bool | None, run: Run) -> Iterator[Watch]:
         return
     console = Console(file=cast(IO[str], _Tolerant(stream)), markup=False, highlight=False, force_jupyter=False)
     console.print(opening(run), soft_wrap=True)
+    if left_out(run):
+        console.print(left_out(run), soft_wrap=True)
     if is_terminal and not console.is_dumb_terminal:
         live = _Live(run.clock)
         # Standard output is left alone: it may be a file.
