@@ -39,7 +39,7 @@ from raytabdl.runtime.run import (
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
-from raytabdl.task import encode_labels, encode_values, infer_target, make_task
+from raytabdl.task import encode_labels, encode_values, infer_target, make_task, table_and_target
 
 E = TypeVar("E", bound="_Tabular")
 
@@ -81,8 +81,9 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def fit(self: E, X: Any, y: Any) -> E:
         """Searches until the time is up and keeps the ensemble.
 
-        ``X`` is a table of n rows (pandas, polars, arrow, numpy, a list of rows), ``y`` has n targets. Ctrl-C ends the
-        search and keeps what there is. Raises DataError where the data cannot be learned from, SettingError
+        ``X`` is a table of n rows (pandas, polars, arrow, numpy, scipy sparse, a list of rows), ``y`` has n targets; or
+        ``X`` is the path of a file, and ``y`` the name of its target column. Ctrl-C ends the search and keeps what
+        there is. Raises DataError where the data cannot be learned from, SettingError
         where a parameter has a value that it cannot have, RunFolderError where ``run_folder`` holds something.
         """
         settings, choices = _checked(self), preset(self.choices)
@@ -91,6 +92,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         folder = new_run_folder(None if self.run_folder is None else Path(self.run_folder))
         # Ray takes seconds to start, which the table is read in. A table that cannot be learned from ends it again.
         with connecting(settings) as connection:
+            X, y = table_and_target(X, y)
             classes, codes = self._encode_target(y)
             target = infer_target(codes, classes)
             run = Run(
@@ -222,6 +224,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
+        tags.input_tags.sparse = True
         return tags
 
 

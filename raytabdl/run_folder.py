@@ -5,8 +5,10 @@ A saved model is the same folder with only what predicting needs.
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -135,6 +137,33 @@ class RunFolder:
                 make_folder(folder)
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written: {error}") from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other processes from writing this run. Raises RunFolderError where one does.
+
+        The lock ends with the process that holds it, however that ends.
+        """
+        if sys.platform == "win32":
+            yield  # there are no locks of this kind
+            return
+        import fcntl
+
+        try:
+            file = self.run_json.open("rb+")
+        except OSError as error:
+            raise RunFolderError(f"{self.path} cannot be written: {error}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunFolderError(
+                    f"{self.path} is being written by another process; wait for it, or end it first"
+                ) from error
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise  # else the file system has no locks
+            yield
 
     # The task: what resume needs of the table.
 

@@ -211,7 +211,7 @@ def _twins(columns: Sequence[Column], values: NDArray[Any]) -> tuple[list[int], 
     first: dict[tuple[float, bytes], int] = {}
     twins: dict[str, str] = {}
     for position, column in enumerate(columns):
-        content = hashlib.sha256(np.ascontiguousarray(values[:, position])).digest()
+        content = hashlib.sha256(np.ascontiguousarray(values[:, position]).data).digest()
         original = first.setdefault((column.origin, content), position)
         if original != position:
             twins[column.name] = columns[original].name

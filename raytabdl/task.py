@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType
 from raytabdl.labels import array_of_objects, is_label
 from raytabdl.schema import Kind, Schema, infer_schema, to_frame, without_twins
+from raytabdl.tables import read_table
 
 MAX_VALIDATION_ROWS = 20_000
 
@@ -147,8 +150,17 @@ def make_task(X: Any, y: Any, target: Target, n_folds: int, rng: np.random.Gener
     return task
 
 
-def check_indexes(X: Any, y: Any) -> None:
-    """Warns where a frame and a series name their rows differently: they are matched by position."""
+def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
+    """The table and the target that ``fit`` was given: where X is the path of a file, y may name its column.
+
+    Warns where a frame and a series name their rows differently: they are matched by position.
+    """
+    if isinstance(X, (str, PathLike)):
+        X = read_table(Path(X))
+        if isinstance(y, str):
+            if y not in X.columns:
+                raise DataError(f"the table has no column {y!r} to be the target; it has {list(X.columns)}")
+            return X.drop(columns=y), X[y]
     if isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y):
         differing = np.flatnonzero(np.asarray(X.index != y.index))
         if len(differing):
@@ -158,6 +170,7 @@ def check_indexes(X: Any, y: Any) -> None:
                 f"({X.index[first]!r} and {y.index[first]!r}): rows are matched by position, not by index",
                 stacklevel=3,
             )
+    return X, y
 
 
 def _check_size(task: Task, n_folds: int) -> None:
@@ -274,6 +287,8 @@ def _one_column(y: Any) -> NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         _warn_of_flattening()
         array = array[:, 0]
+    if array.ndim == 0:
+        raise DataError(f"y should be a 1d array, got a {type(y).__name__}: pass the targets themselves")
     if array.ndim != 1:
         raise DataError(
             f"y should be a 1d array, got an array of shape {array.shape} instead; several targets at once are not "

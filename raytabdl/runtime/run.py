@@ -147,7 +147,7 @@ def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
     a run without Ray.
     """
     history = run.folder.history()
-    with Interrupt() as interrupt:
+    with run.folder.lock(), Interrupt() as interrupt:
         with run.folder.phase("quick models", run.clock):
             _in_background(lambda: _train_quick_models(run, history, connection, interrupt, watch))
         if connection is not None and not interrupt.is_set():
