@@ -176,7 +176,12 @@ def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
 def _check_size(task: Task, n_folds: int) -> None:
     """Warns of a validation on very few rows; raises DataError where probabilities would take too much memory."""
     n_valid = [len(task.split(fold)[1]) for fold in range(task.n_folds)]
-    if min(n_valid) < 2:
+    if task.n_folds == 1:
+        warnings.warn(
+            f"none of the {len(task.y)} rows can be held out: models are validated on what they learn from",
+            stacklevel=4,
+        )
+    elif min(n_valid) < 2:
         warnings.warn(
             f"{len(task.y)} rows in {task.n_folds} folds (of at most {n_folds}): each model is validated on as few as "
             f"{min(n_valid)} of them, so its score says little",
@@ -238,7 +243,10 @@ def _leaks(task: Task) -> list[str]:
     categorical = [column for column in task.schema.columns if column.kind is Kind.CATEGORY]
     columns = zip([*numeric, *categorical], [*task.inputs.numeric.T, *task.inputs.categorical.T], strict=True)
     if not task.target.task_type.is_classification:
-        return [column.name for column, values in columns if np.array_equal(values, np.float32(task.y - column.origin))]
+        with np.errstate(over="ignore"):  # of a target beyond float32, which no column equals
+            return [
+                column.name for column, values in columns if np.array_equal(values, np.float32(task.y - column.origin))
+            ]
     codes = task.y.astype(np.int64)
     first = np.unique(codes, return_index=True)[1]  # a row of each class
     return [
