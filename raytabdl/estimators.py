@@ -178,10 +178,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             raise RunFolderError(
                 f"{destination.path} holds something that is no saved model; choose another folder or delete it"
             )
-        try:
+        with destination.writing():
             source.copy_model(destination.path)
-        except OSError as error:
-            raise RunFolderError(f"{destination.path} cannot be written: {error}") from error
 
     def leaderboard(self) -> pd.DataFrame:
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""

@@ -126,7 +126,7 @@ class RunFolder:
     def create(self) -> None:
         """Makes the folder. Raises RunFolderError where it cannot be written or holds another run."""
         self.check_free()
-        try:
+        with self.writing():
             for folder in (
                 self.path,
                 self.predictions,
@@ -135,6 +135,12 @@ class RunFolder:
                 self.path / "checkpoints",
             ):
                 make_folder(folder)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Raises RunFolderError, which names the folder, where the disk is full or nothing may be written."""
+        try:
+            yield
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written: {error}") from error
 
@@ -149,10 +155,8 @@ class RunFolder:
             return
         import fcntl
 
-        try:
+        with self.writing():
             file = self.run_json.open("rb+")
-        except OSError as error:
-            raise RunFolderError(f"{self.path} cannot be written: {error}") from error
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

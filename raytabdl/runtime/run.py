@@ -165,7 +165,8 @@ def write_run(run: Run, classes: NDArray[Any] | None, target: str | None) -> Non
     ``target`` is the name of the target column, where it has one.
     """
     run.folder.create()
-    run.folder.write_task(run.task)
+    with run.folder.writing():
+        run.folder.write_task(run.task)
     write_labels(run.folder.path / "labels.json", classes, run.task.target)
     members = (*run.choices.networks, *run.choices.classic)
     write_json(
@@ -378,6 +379,7 @@ def _finish(run: Run, history: History, *, is_complete: bool) -> Ensemble:
         warnings.warn(
             f"all {len(searched)} trials failed ({counted}); the quick model is returned", UserWarning, stacklevel=4
         )
-    run.folder.write_ensemble(ensemble, run.metric, is_complete=is_complete)
-    run.folder.finish()
+    with run.folder.writing():
+        run.folder.write_ensemble(ensemble, run.metric, is_complete=is_complete)
+        run.folder.finish()
     return ensemble
