@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from raytabdl.checks import table_and_target
 from raytabdl.clock import Clock
 from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.inputs import Array, Target, TaskType
@@ -39,7 +40,7 @@ from raytabdl.runtime.run import (
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
-from raytabdl.task import encode_labels, encode_values, infer_target, make_task, table_and_target
+from raytabdl.task import encode_labels, encode_values, infer_target, make_task
 
 E = TypeVar("E", bound="_Tabular")
 

@@ -237,6 +237,8 @@ def to_frame(table: Any) -> pd.DataFrame:
         return frame
     except TypeError:
         pass
+    if hasattr(table, "to_pandas"):  # a batch of arrow, a data set of Ray
+        return to_frame(table.to_pandas())
     way_out = "; call its collect()" if hasattr(table, "collect") else ""
     raise DataError(
         "X must be a table (pandas, polars, arrow, numpy, scipy sparse, a list of rows, a path), "

@@ -7,24 +7,19 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from raytabdl.checks import check_size
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType
 from raytabdl.labels import array_of_objects, is_label
 from raytabdl.schema import Kind, Schema, infer_schema, to_frame, without_twins
-from raytabdl.tables import read_table
 
 MAX_VALIDATION_ROWS = 20_000
-
-MAX_PREDICTION_BYTES = 256 << 20
-"""What the probabilities of the validation rows may take; each of some dozens of models has some."""
 
 _LARGEST_TARGET = 1e150
 """The squares of larger values are no float64."""
@@ -144,56 +139,10 @@ def make_task(X: Any, y: Any, target: Target, n_folds: int, rng: np.random.Gener
         n_folds = max(n_folds, -(-len(y) // MAX_VALIDATION_ROWS))
     schema, inputs = without_twins(schema, schema.encode(frame))
     task = Task(inputs, y, target, schema, partition(y, target, n_folds, rng))
-    _check_size(task, n_folds)
+    check_size(len(y), [len(task.split(fold)[1]) for fold in range(task.n_folds)], target)
     if leaks := _leaks(task):
         warnings.warn(f"columns that are the target under another name: {leaks}; drop them from X", stacklevel=3)
     return task
-
-
-def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
-    """The table and the target that ``fit`` was given: where X is the path of a file, y may name its column.
-
-    Warns where a frame and a series name their rows differently: they are matched by position.
-    """
-    if isinstance(X, (str, PathLike)):
-        X = read_table(Path(X))
-        if isinstance(y, str):
-            if y not in X.columns:
-                raise DataError(f"the table has no column {y!r} to be the target; it has {list(X.columns)}")
-            return X.drop(columns=y), X[y]
-    if isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y):
-        differing = np.flatnonzero(np.asarray(X.index != y.index))
-        if len(differing):
-            first = differing[0]
-            warnings.warn(
-                f"the indexes of X and y differ in {len(differing)} rows, the first at position {first} "
-                f"({X.index[first]!r} and {y.index[first]!r}): rows are matched by position, not by index",
-                stacklevel=3,
-            )
-    return X, y
-
-
-def _check_size(task: Task, n_folds: int) -> None:
-    """Warns of a validation on very few rows; raises DataError where probabilities would take too much memory."""
-    n_valid = [len(task.split(fold)[1]) for fold in range(task.n_folds)]
-    if task.n_folds == 1:
-        warnings.warn(
-            f"none of the {len(task.y)} rows can be held out: models are validated on what they learn from",
-            stacklevel=4,
-        )
-    elif min(n_valid) < 2:
-        warnings.warn(
-            f"{len(task.y)} rows in {task.n_folds} folds (of at most {n_folds}): each model is validated on as few as "
-            f"{min(n_valid)} of them, so its score says little",
-            stacklevel=4,
-        )
-    needed = max(n_valid) * task.target.n_classes * 8
-    if needed > MAX_PREDICTION_BYTES:
-        raise DataError(
-            f"y has {task.target.n_classes:,} classes: the probabilities of {max(n_valid):,} validation rows take "
-            f"{needed / 1e6:,.0f} MB for each model, more than {MAX_PREDICTION_BYTES / 1e6:,.0f} MB; merge rare "
-            "classes, or use TabularRegressor where y is a number"
-        )
 
 
 def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) -> NDArray[np.int16]:
