@@ -29,7 +29,7 @@ _CODECS = {
     "fraction": _Codec(fractions.Fraction, str, fractions.Fraction),
     "timestamp": _Codec(
         pd.Timestamp,
-        lambda value: [str(value.tz_convert(None) if value.tz else value), value.unit, value.tz and str(value.tz)],
+        lambda value: [str(value), value.unit, value.tz and str(value.tz)],
         lambda parts: pd.Timestamp(parts[0], tz="UTC").as_unit(parts[1]).tz_convert(parts[2]),
     ),
     "datetime": _Codec(datetime.datetime, datetime.datetime.isoformat, datetime.datetime.fromisoformat),

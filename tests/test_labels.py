@@ -5,6 +5,7 @@ import decimal
 import enum
 import fractions
 import json
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ KINDS = {
     "aware datetime": [NOON.replace(tzinfo=datetime.timezone(-HOUR)), NOON.replace(tzinfo=datetime.timezone.utc)],
     "time": [NOON.time(), datetime.time(13, 0, 0, 5)],
     "timedelta": [HOUR, -HOUR],
-    "timestamp": [pd.Timestamp(NOON), pd.Timestamp("2020-01-01 00:00:00.000000001")],
+    "timestamp": [pd.Timestamp(NOON).as_unit("s"), pd.Timestamp("2020-01-01 00:00:00.000000001")],
     "timestamp of an hour that comes twice": list(pd.date_range("2020-10-25", periods=5, freq="h", tz="Europe/Berlin")),
     "pandas timedelta": [pd.Timedelta(1, "ns"), pd.Timedelta("1D")],
     "period": [pd.Period("2020", "M"), pd.Period("2020Q1")],
@@ -47,7 +48,8 @@ def test_a_label_comes_back_as_it_was_also_its_type(values):
     assert read.dtype == object
     assert read.tolist() == values
     assert list(map(type, read)) == list(map(type, values))
-    assert list(map(str, read)) == list(map(str, values))  # units and time zones too
+    assert list(map(str, read)) == list(map(str, values))  # time zones too
+    assert [getattr(value, "unit", None) for value in read] == [getattr(value, "unit", None) for value in values]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,12 @@ class Colour(enum.Enum):
     RED = 1
 
 
-@pytest.mark.parametrize("odd", [frozenset([1]), Colour.RED, 1j, ("a", Colour.RED), object], ids=str)
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+@pytest.mark.parametrize("odd", [frozenset([1]), Colour.RED, 1j, ("a", Colour.RED), object, Point(1, 2)], ids=str)
 def test_what_cannot_be_written_down_is_refused_with_the_mend(odd):
     assert not is_label(odd)
     y = pd.Series([odd, "a"] * 2, dtype=object)
