@@ -27,7 +27,7 @@ from raytabdl.commands.plot import plot
 from raytabdl.commands.portfolio import portfolio
 from raytabdl.commands.report import write_report
 from raytabdl.exceptions import ClusterError, NoSuccessfulTrialError, RaytabdlError
-from raytabdl.tables import ENDINGS, read_table, write_table
+from raytabdl.tables import ENDINGS, WRITABLE, read_table, write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,14 +80,18 @@ class _Seconds(click.ParamType[float]):
 
 
 class _TableFile(click.Path):
-    """The path of a CSV or parquet file, told by its ending."""
+    """The path of a table, whose kind its ending tells."""
 
     name = "table"
 
+    def __init__(self, endings: tuple[str, ...], **options: Any) -> None:
+        super().__init__(dir_okay=False, **options)
+        self.endings = endings
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        if not path.name.lower().endswith(ENDINGS):
-            self.fail(f"{str(path)!r} ends in none of {', '.join(ENDINGS)}", param, ctx)
+        if not path.name.lower().endswith(self.endings):
+            self.fail(f"{str(path)!r} ends in none of {', '.join(self.endings)}", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"{str(path.parent)!r} is no folder", param, ctx)
         return path
@@ -106,8 +110,8 @@ class _NewFolder(click.Path):
         return path
 
 
-_INPUT = _TableFile(exists=True, dir_okay=False)
-_OUTPUT = _TableFile(dir_okay=False, writable=True)
+_INPUT = _TableFile(ENDINGS, exists=True)
+_OUTPUT = _TableFile(WRITABLE, writable=True)
 _RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 _NEW_RUN = _NewFolder(file_okay=False)
 _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random.")
@@ -119,7 +123,8 @@ _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_defau
 def commands(ctx: click.Context) -> None:
     """Automated deep learning for tables, on Ray Tune.
 
-    Tables are CSV or parquet, told by the file's ending (.csv, .csv.gz, .parquet, .pq).
+    Tables are CSV, parquet, arrow or ARFF, told by the file's ending (.csv, .csv.gz, .parquet, .pq, .arrow, .feather,
+    .arff).
     """
     if ctx.obj is None:  # called within a program: time runs from the call
         ctx.obj = time.monotonic()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
+from raytabdl.checks import table_and_target
 from raytabdl.clock import Clock
 from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.inputs import Array, Target, TaskType
@@ -106,8 +107,9 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     ) -> E:
         """Searches until the time is up and keeps the ensemble.
 
-        ``X`` is a table of n rows (pandas, polars, arrow, numpy, a list of rows), ``y`` has n targets. Ctrl-C ends the
-        search and keeps what there is. Raises DataError where the data cannot be learned from, SettingError
+        ``X`` is a table of n rows (pandas, polars, arrow, numpy, scipy sparse, a list of rows), ``y`` has n targets; or
+        ``X`` is the path of a file, and ``y`` the name of its target column. Ctrl-C ends the search and keeps what
+        there is. Raises DataError where the data cannot be learned from, SettingError
         where a parameter has a value that it cannot have, RunFolderError where ``run_folder`` holds something.
 
         ``sample_weight`` has n numbers of at least 0; a row of weight 0 is as if it were not there. Weighted are the
@@ -124,6 +126,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         folder = new_run_folder(None if uri or self.run_folder is None else Path(self.run_folder))
         # Ray takes seconds to start, which the table is read in. A table that cannot be learned from ends it again.
         with mirrored(folder.path, uri), connecting(settings) as connection:
+            X, y = table_and_target(X, y)
             classes, codes = self._encode_target(y)
             target = infer_target(codes, classes)
             task = make_task(
@@ -231,10 +234,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             raise RunFolderError(
                 f"{destination.path} holds something that is no saved model; choose another folder or delete it"
             )
-        try:
+        with destination.writing():
             source.copy_model(destination.path)
-        except OSError as error:
-            raise RunFolderError(f"{destination.path} cannot be written: {error}") from error
 
     def leaderboard(self) -> pd.DataFrame:
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
@@ -298,6 +299,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
+        tags.input_tags.sparse = True
         return tags
 
 

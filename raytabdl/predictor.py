@@ -20,7 +20,10 @@ from raytabdl.schema import Schema
 from raytabdl.space import Choices
 
 _CHUNK_ROWS = 50_000
-"""Rows that are predicted at once, which bounds the memory."""
+"""Rows that are predicted at once, which bounds the memory; fewer where there are many classes."""
+
+_CHUNK_VALUES = 5_000_000
+"""Probabilities of a chunk that one member predicts."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ class Predictor:
         if len(inputs) == 0:
             return np.empty((0, self.target.n_classes) if self.target.task_type.is_classification else 0)
         parts = []
-        for start in range(0, len(inputs), _CHUNK_ROWS):
-            rows = inputs.take(np.arange(start, min(start + _CHUNK_ROWS, len(inputs))))
+        n_rows = max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // self.target.d_out))
+        for start in range(0, len(inputs), n_rows):
+            rows = inputs.take(np.arange(start, min(start + n_rows, len(inputs))))
             parts.append(self.ensemble.predict({name: member.predict(rows) for name, member in self.members.items()}))
         predictions = np.concatenate(parts).astype(np.float64)
         if self.target.task_type.is_classification:

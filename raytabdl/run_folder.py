@@ -5,8 +5,10 @@ A saved model is the same folder with only what predicting needs.
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -21,6 +23,7 @@ from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
 from raytabdl.exceptions import CorruptModelError, RunFolderError
 from raytabdl.history import History, append_line, read_history
 from raytabdl.inputs import Array, Inputs, Target, TaskType
+from raytabdl.labels import labels_from_json, labels_to_json
 from raytabdl.metrics import Metric
 from raytabdl.persistence import (
     MANIFEST,
@@ -123,7 +126,7 @@ class RunFolder:
     def create(self) -> None:
         """Makes the folder. Raises RunFolderError where it cannot be written or holds another run."""
         self.check_free()
-        try:
+        with self.writing():
             for folder in (
                 self.path,
                 self.predictions,
@@ -132,8 +135,39 @@ class RunFolder:
                 self.path / "checkpoints",
             ):
                 make_folder(folder)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Raises RunFolderError, which names the folder, where the disk is full or nothing may be written."""
+        try:
+            yield
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written: {error}") from error
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keeps other processes from writing this run. Raises RunFolderError where one does.
+
+        The lock ends with the process that holds it, however that ends.
+        """
+        if sys.platform == "win32":
+            yield  # there are no locks of this kind
+            return
+        import fcntl
+
+        with self.writing():
+            file = self.run_json.open("rb+")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunFolderError(
+                    f"{self.path} is being written by another process; wait for it, or end it first"
+                ) from error
+            except OSError as error:
+                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                    raise  # else the file system has no locks
+            yield
 
     # The task: what resume needs of the table.
 
@@ -317,7 +351,7 @@ def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> No
     """The classes as JSON, with the dtype that they come back in."""
     record: dict[str, Any] = {"task_type": target.task_type.value, "n_classes": target.n_classes}
     if classes is not None:
-        record |= {"dtype": classes.dtype.str if classes.dtype != object else "object", "classes": classes.tolist()}
+        record |= labels_to_json(classes)
     write_json(path, record)
 
 
@@ -326,9 +360,10 @@ def read_labels(path: Path) -> tuple[NDArray[Any] | None, Target]:
     target = Target(TaskType(record["task_type"]), record["n_classes"])
     if "classes" not in record:
         return None, target
-    if np.dtype(record["dtype"]).hasobject and record["dtype"] != "object":
-        raise CorruptModelError(f"{path} names the dtype {record['dtype']!r}, which no labels have")
-    return np.array(record["classes"], dtype=record["dtype"]), target
+    try:
+        return labels_from_json(record), target
+    except (ValueError, TypeError, KeyError) as error:
+        raise CorruptModelError(f"{path} holds no labels ({error}); restore it from a copy") from error
 
 
 def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import math
 import numbers
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, NoReturn
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,12 +21,26 @@ from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Inputs
+from raytabdl.tables import read_table
+from raytabdl.values import as_number, days, floats, refuse_complex
 
 MAX_LEVELS = 1_000
 """Levels kept of one column, the most frequent first; the others share code 0 with unseen ones."""
 
 MISSING = "\0missing"
 """The level of a missing category where the training table has one; no CSV or parquet string starts with NUL."""
+
+MAX_COLUMNS = 100_000
+"""Columns of a table: reading 100,000 takes seconds, a million as long as many a fit."""
+
+MAX_DENSE_BYTES = 2 << 30
+"""What a sparse table may take once its zeros are written out."""
+
+_MAX_LEVEL_LENGTH = 256
+_ID_SHARE = 0.9
+"""A column of text with more different values than this share of its rows tells rows apart, not kinds of rows."""
+
+_MIN_ID_ROWS = 20
 
 _LARGEST = 1e30  # float32 ends at 3.4e38; sums and squares of scaled values must stay below it
 
@@ -50,6 +67,11 @@ class Column:
     kind: Kind
     origin: float = 0.0
     levels: tuple[str, ...] = ()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether values that are no level are nothing new: the rare ones, or all that were not missing."""
+        return len(self.levels) >= MAX_LEVELS or self.levels == (MISSING,)
 
 
 @dataclass(frozen=True)
@@ -84,8 +106,7 @@ class Schema:
             values = frame[column.name]
             if column.kind is Kind.CATEGORY or column.kind is Kind.ORDINAL:
                 codes = _codes(values, column)
-                # Of a column with too many levels the rare ones are unseen by design.
-                if len(column.levels) < MAX_LEVELS and (unseen := int(((codes == 0) & values.notna()).sum())):
+                if not column.is_open and (unseen := int(((codes == 0) & values.notna()).sum())):
                     n_unseen[column.name] = unseen
             if column.kind is Kind.CATEGORY:
                 categorical.append(codes)
@@ -141,8 +162,8 @@ class Schema:
 def infer_schema(frame: pd.DataFrame) -> Schema:
     """The schema of a training table.
 
-    Columns without a value, with one value throughout, and categories that differ in every row (ids) are
-    dropped, with the reason.
+    Columns without a value, with one value throughout, and categories that differ in nearly every row (ids, free
+    text) are dropped, with the reason; of the latter it is learned where values are missing, if some are.
     """
     if len(frame) == 0:
         # scikit-learn's estimator checks look for the first words.
@@ -150,6 +171,11 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     if frame.shape[1] == 0:
         raise DataError(
             f"0 feature(s) (shape=({len(frame)}, 0)) while a minimum of 1 is required: the table has no columns"
+        )
+    if frame.shape[1] > MAX_COLUMNS:
+        raise DataError(
+            f"the table has {frame.shape[1]:,} columns, and at most {MAX_COLUMNS:,} are learned from: select or reduce "
+            "them first, with sklearn.feature_selection or TruncatedSVD"
         )
     if len(frame) == 1:
         raise DataError("the table has 1 sample; at least 2 rows are needed to train and to validate")
@@ -167,13 +193,39 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     return Schema(tuple(names), named, tuple(columns), dropped)
 
 
+def without_twins(schema: Schema, inputs: Inputs) -> tuple[Schema, Inputs]:
+    """The schema and the rows it encodes without columns that are the same as an earlier one in every row."""
+    numeric, numeric_twins = _twins([c for c in schema.columns if c.kind is not Kind.CATEGORY], inputs.numeric)
+    categorical, categorical_twins = _twins([c for c in schema.columns if c.kind is Kind.CATEGORY], inputs.categorical)
+    twins = {**numeric_twins, **categorical_twins}
+    if not twins:
+        return schema, inputs
+    columns = tuple(column for column in schema.columns if column.name not in twins)
+    dropped = {**schema.dropped, **{name: f"the same as column {first!r}" for name, first in twins.items()}}
+    kept = replace(schema, columns=columns, dropped=dropped)
+    return kept, Inputs(inputs.numeric[:, numeric], inputs.categorical[:, categorical], kept.cardinalities)
+
+
+def _twins(columns: Sequence[Column], values: NDArray[Any]) -> tuple[list[int], dict[str, str]]:
+    """The positions of the first columns of their content, and for the name of each other the name of the first."""
+    first: dict[tuple[float, bytes], int] = {}
+    twins: dict[str, str] = {}
+    for position, column in enumerate(columns):
+        content = hashlib.sha256(np.ascontiguousarray(values[:, position]).data).digest()
+        original = first.setdefault((column.origin, content), position)
+        if original != position:
+            twins[column.name] = columns[original].name
+    return list(first.values()), twins
+
+
 def to_frame(table: Any) -> pd.DataFrame:
-    """A pandas frame of any table: pandas, polars, arrow, numpy, or a list of rows."""
+    """A pandas frame of any table: pandas, polars, arrow, numpy, scipy sparse, a list of rows, the path of a file."""
     if isinstance(table, pd.DataFrame):
         return table
+    if isinstance(table, (str, PathLike)):
+        return read_table(Path(table))
     if hasattr(table, "toarray"):
-        # scikit-learn's estimator checks look for the first word.
-        raise DataError(f"sparse input is not supported, got {type(table).__name__}; pass X.toarray()")
+        return _frame_of_sparse(table)
     if isinstance(table, (np.ndarray, list, tuple)):
         return _frame_of_array(table)
     import narwhals as nw
@@ -185,14 +237,38 @@ def to_frame(table: Any) -> pd.DataFrame:
         return frame
     except TypeError:
         pass
-    raise DataError(f"X must be a table (pandas, polars, arrow, numpy, a list of rows), got {type(table).__name__}")
+    if hasattr(table, "to_pandas"):  # a batch of arrow, a data set of Ray
+        return to_frame(table.to_pandas())
+    way_out = "; call its collect()" if hasattr(table, "collect") else ""
+    raise DataError(
+        "X must be a table (pandas, polars, arrow, numpy, scipy sparse, a list of rows, a path), "
+        f"got {type(table).__name__}{way_out}"
+    )
+
+
+def _frame_of_sparse(table: Any) -> pd.DataFrame:
+    """Raises DataError where the zeros would take too much memory."""
+    if len(table.shape) == 2:
+        n_rows, n_columns = table.shape
+        needed = n_rows * n_columns * 8
+        if needed > MAX_DENSE_BYTES:
+            raise DataError(
+                f"a sparse X of {n_rows:,} x {n_columns:,} with a density of {table.nnz / (n_rows * n_columns):.2g} "
+                f"takes {needed / 1e9:.1f} GB once it is dense, more than {MAX_DENSE_BYTES / 1e9:.1f} GB: reduce its "
+                "columns first, with TruncatedSVD or sklearn.feature_selection"
+            )
+    return _frame_of_array(table.toarray())
 
 
 def _frame_of_array(table: Any) -> pd.DataFrame:
+    if isinstance(table, (list, tuple)) and table and isinstance(table[0], Mapping):
+        return pd.DataFrame(list(table))
     try:
-        array = np.asarray(table)
+        array = np.asanyarray(table)  # a masked array keeps its mask
     except ValueError as error:
         raise DataError(f"X must have rows of one length: {error}") from error
+    if array.dtype.names:
+        return pd.DataFrame(array)
     if array.dtype.kind in "US" and not isinstance(table, np.ndarray):
         array = np.asarray(table, dtype=object)  # numpy has made strings of the numbers and of what is missing
     if array.ndim != 2:
@@ -231,7 +307,7 @@ def _infer_column(values: pd.Series, name: str) -> Column | str:
         return Column(name, kind, levels=levels)
     if kind is Kind.CATEGORY:
         return _infer_category(values, name)
-    read = _as_float(values, kind, name)
+    read = _read(values, kind, name)
     present = read[np.isfinite(read)]
     if len(present) == 0:
         return "no value at all"
@@ -252,8 +328,12 @@ def _infer_category(values: pd.Series, name: str) -> Column | str:
         return "no value at all"
     if len(counts) == 1 and n_missing == 0:
         return "one value throughout"
-    if len(counts) == len(values) > 20 and not isinstance(values.dtype, pd.CategoricalDtype):
-        return "a different category in every row"
+    n_present = len(values) - n_missing
+    is_given = isinstance(values.dtype, pd.CategoricalDtype)
+    if n_present > _MIN_ID_ROWS and len(counts) > _ID_SHARE * n_present and not is_given:
+        if n_missing:
+            return Column(name, Kind.CATEGORY, levels=(MISSING,))
+        return f"{len(counts)} different values in {n_present} rows: ids or free text"
     if n_missing:
         counts[MISSING] = n_missing
     return Column(name, Kind.CATEGORY, levels=tuple(key for key, _ in counts.most_common(MAX_LEVELS)))
@@ -266,7 +346,7 @@ def _kind(values: pd.Series, name: str) -> Kind:
     if pd.api.types.is_datetime64_any_dtype(dtype) or isinstance(dtype, pd.PeriodDtype):
         return Kind.DATETIME
     if pd.api.types.is_complex_dtype(dtype):
-        _refuse_complex(name)
+        refuse_complex(name)
     if pd.api.types.is_numeric_dtype(dtype) or dtype.kind in "bm" or isinstance(dtype, pd.IntervalDtype):
         return Kind.NUMBER
     return _kind_of_objects(values, name) if dtype.kind == "O" and _holds_objects(values) else Kind.CATEGORY
@@ -289,11 +369,11 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
             "spread it over columns of its own"
         )
     if any(issubclass(t, (complex, np.complexfloating)) for t in types):
-        _refuse_complex(name)
+        refuse_complex(name)
     if types and all(issubclass(t, datetime.date) for t in types):
         return Kind.DATETIME
     if types and all(issubclass(t, (numbers.Number, np.number, np.bool_)) for t in types):
-        if any(value != _number(value) for value in present if not isinstance(value, np.generic)):
+        if any(value != as_number(value) for value in present if not isinstance(value, np.generic)):
             warnings.warn(f"column {name!r} loses digits: its values are rounded to float64", stacklevel=5)
         return Kind.NUMBER
     if len(types) > 1:
@@ -302,101 +382,12 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
     return Kind.CATEGORY
 
 
-def _refuse_complex(name: str) -> NoReturn:
-    raise DataError(
-        f"Complex data not supported: column {name!r}; pass the real and the imaginary parts as two columns"
-    )
-
-
-def _as_float(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
-    """Values as float64, NaN where missing.
-
-    Datetimes and periods (their start) are days since 1970 in UTC, timedeltas seconds, intervals their middle.
-    """
-    if kind is Kind.DATETIME:
-        return _days(values, name)
-    dtype = values.dtype
-    if pd.api.types.is_complex_dtype(dtype):
-        _refuse_complex(name)
-    if isinstance(dtype, pd.IntervalDtype):
-        values = pd.Series(pd.arrays.IntervalArray(values).mid, index=values.index)
-    elif dtype.kind == "m":
-        return np.asarray(values.dt.total_seconds().to_numpy(np.float64, na_value=np.nan))
-    elif dtype.kind == "M":
-        _refuse_values(values, "numbers", name)
-    if pd.api.types.is_numeric_dtype(values.dtype) or dtype.kind == "b":
-        return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
-    if any(isinstance(value, str) for value in values.head(100)):
-        warnings.warn(f"column {name!r} held numbers in training and holds strings here; they are read", stacklevel=5)
-    present = values[values.notna()]
-    read = np.array([_number(value) for value in present], np.float64)
-    _refuse_values(present[np.isnan(read)], "numbers", name)
-    result = np.full(len(values), np.nan)
-    result[values.notna().to_numpy()] = read
-    return result
-
-
-def _number(value: Any) -> float:
-    """The value as a float, infinite where it is too large, and NaN where it is no number."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, -1 if value < 0 else 1)
-    except (TypeError, ValueError):
-        return math.nan
-
-
-def _days(values: pd.Series, name: str) -> NDArray[np.float64]:
-    if isinstance(values.dtype, pd.PeriodDtype):
-        values = values.dt.to_timestamp()
-    if not pd.api.types.is_datetime64_any_dtype(values.dtype) or values.dtype.type is datetime.date:
-        stamps = _stamps_of_objects(values, name)
-    else:
-        naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz is not None else values
-        # Microseconds reach from the year -290,000 to 290,000; nanoseconds, the default of pandas 2, end in 2262.
-        stamps = naive.to_numpy("datetime64[us]", na_value=np.datetime64("NaT"))
-    return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 86_400e6)
-
-
-def _stamps_of_objects(values: pd.Series, name: str) -> NDArray[np.datetime64]:
-    """Raises DataError where a value is no date, or only some have a timezone."""
-    is_present = values.notna().to_numpy()
-    present = values[is_present].astype(object)
-    aware = [getattr(value, "tzinfo", None) is not None for value in present]
-    if any(aware) and not all(aware):
-        raise DataError(
-            f"column {name!r} mixes {sum(aware)} dates with a timezone and {len(aware) - sum(aware)} without, the "
-            f"first without at index {present.index[aware.index(False)]}; give all of them one, or none"
-        )
-    if any(isinstance(value, str) for value in present):
-        read = pd.to_datetime(present, utc=True, errors="coerce", format="ISO8601").dt.tz_localize(None)
-        stamps = read.to_numpy("datetime64[us]")
-    else:
-        stamps = np.array([_stamp(value) for value in present], "datetime64[us]")
-    _refuse_values(present[np.isnat(stamps)], "dates", name)
-    result = np.full(len(values), np.datetime64("NaT"), "datetime64[us]")
-    result[is_present] = stamps
-    return result
-
-
-def _stamp(value: object) -> np.datetime64:
-    """The date in UTC, NaT where the value is none."""
-    if isinstance(value, datetime.datetime) and value.tzinfo is not None:
-        value = value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
-    return np.datetime64(value, "us") if isinstance(value, datetime.date) else np.datetime64("NaT")
-
-
-def _refuse_values(bad: pd.Series, wanted: str, name: str) -> None:
-    """Raises DataError where there are bad values."""
-    if len(bad):
-        raise DataError(
-            f"column {name!r} held {wanted} in training and has {len(bad)} values that are none here, the first is "
-            f"{bad.iloc[0]!r} at index {bad.index[0]}; mend them or make them missing"
-        )
+def _read(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
+    return days(values, name) if kind is Kind.DATETIME else floats(values, name)
 
 
 def _numbers(values: pd.Series, column: Column) -> NDArray[np.float32]:
-    read = _as_float(values, column.kind, column.name)
+    read = _read(values, column.kind, column.name)
     read = np.where(np.isinf(read), np.nan, np.clip(read, -_LARGEST, _LARGEST))
     return np.asarray(read - column.origin, np.float32)
 
@@ -417,8 +408,11 @@ def _factorize(values: pd.Series, name: str) -> tuple[NDArray[np.intp], Sequence
 
 def _key(value: Any) -> str:
     """1, 1.0, True and "1" are one level: the numbers are equal to pandas; gaps make floats of integers."""
-    number = _number(value) if isinstance(value, (numbers.Number, np.bool_)) else math.nan
-    return str(int(value)) if number.is_integer() else str(value)
+    number = as_number(value) if isinstance(value, (numbers.Number, np.bool_)) else math.nan
+    text = str(int(value)) if number.is_integer() else str(value)
+    if len(text) <= _MAX_LEVEL_LENGTH:
+        return text
+    return f"{text[:64]}... {hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def _codes(values: pd.Series, column: Column) -> NDArray[np.int32]:

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from raytabdl.checks import check_size
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType, Truth
-from raytabdl.schema import Kind, Schema, infer_schema, to_frame
+from raytabdl.labels import array_of_objects, is_label
+from raytabdl.schema import Kind, Schema, infer_schema, to_frame, without_twins
 from raytabdl.validation import (
     MAX_VALIDATION_ROWS,
     TRAINED,
@@ -35,6 +37,9 @@ MAX_CLASSES = 20
 
 LEAST_OF_CLASS = 10
 """Rows that a class keeps in a subsample, where it has them: with folds of a test set and of the training apart."""
+
+_LARGEST_TARGET = 1e150
+"""The squares of larger values are no float64."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +98,17 @@ class Labels:
 
 
 def encode_labels(y: Any) -> tuple[NDArray[np.int64], Labels]:
-    """The class codes of a target, and the classes: strings, booleans or numbers, in their own dtype.
+    """The class codes of a target, and the classes, in their own dtype.
 
     Raises DataError where a label is missing or of another type, or where there is one class only.
     """
     values = _target_values(y)
     odd = _odd_label(values)
     if odd is not None:
-        raise DataError(f"the labels of y must be strings, booleans or numbers, got {odd!r}; use their strings")
+        raise DataError(
+            "the labels of y must be strings, bytes, booleans, numbers, dates, times, intervals or tuples of them, got "
+            f"{odd!r}; use their strings"
+        )
     # scikit-learn's estimator checks look for the first words.
     if values.dtype.kind == "f" and not (np.isfinite(values) & (values == np.floor(values))).all():
         raise DataError("Unknown label type: continuous; y holds fractions or infinity, classes have none")
@@ -116,7 +124,7 @@ def encode_labels(y: Any) -> tuple[NDArray[np.int64], Labels]:
             stacklevel=2,
         )
     if classes.dtype == np.dtype(object):
-        classes = np.array([c.item() if isinstance(c, np.generic) else c for c in classes], dtype=object)
+        classes = array_of_objects([c.item() if isinstance(c, np.generic) else c for c in classes])
     return codes.astype(np.int64), Labels(classes)
 
 
@@ -155,6 +163,12 @@ def _numbers(y: Any) -> NDArray[np.float64]:
         raise DataError(
             f"Input y contains infinity: {len(infinite)} rows, the first at position {infinite[0]}; drop these rows"
         )
+    huge = np.flatnonzero(np.abs(numbers) > _LARGEST_TARGET)
+    if len(huge):
+        raise DataError(
+            f"y has {len(huge)} values beyond {_LARGEST_TARGET:g}, the first, {numbers[huge[0]]:g}, at position "
+            f"{huge[0]}: their squared errors are no numbers; divide y by a constant"
+        )
     return numbers
 
 
@@ -189,7 +203,7 @@ def make_task(
         raise DataError("sample_weight leaves rows of one class only; a classifier needs at least 2 classes")
     if not schema.columns:
         warnings.warn(f"no usable features ({dict(schema.dropped)}); the model predicts the prior", stacklevel=3)
-    inputs = schema.encode(frame)
+    schema, inputs = without_twins(schema, schema.encode(frame))
     if weights is not None:
         inputs = replace(inputs, weights=weights[kept] / weights[kept].mean())
     if holdout is not None:
@@ -201,6 +215,7 @@ def make_task(
         else:
             folds = _folds(y, None if codes is None else codes[kept], target, n_folds, rng)
         task = Task(inputs, y, target, schema, folds)
+    check_size(len(task.y), [len(task.split(fold)[1]) for fold in range(task.n_folds)], target)
     if leaks := _leaks(task):
         warnings.warn(f"columns that are the target under another name: {leaks}; drop them from X", stacklevel=3)
     return task
@@ -322,7 +337,10 @@ def _leaks(task: Task) -> list[str]:
     categorical = [column for column in task.schema.columns if column.kind is Kind.CATEGORY]
     columns = zip([*numeric, *categorical], [*task.inputs.numeric.T, *task.inputs.categorical.T], strict=True)
     if not task.target.task_type.is_classification:
-        return [column.name for column, values in columns if np.array_equal(values, np.float32(task.y - column.origin))]
+        with np.errstate(over="ignore"):  # of a target beyond float32, which no column equals
+            return [
+                column.name for column, values in columns if np.array_equal(values, np.float32(task.y - column.origin))
+            ]
     codes = task.y.astype(np.int64)
     first = np.unique(codes, return_index=True)[1]  # a row of each class
     return [
@@ -371,6 +389,8 @@ def _one_column(y: Any) -> NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         _warn_of_flattening()
         array = array[:, 0]
+    if array.ndim == 0:
+        raise DataError(f"y should be a 1d array, got a {type(y).__name__}: pass the targets themselves")
     if array.ndim != 1:
         raise DataError(
             f"y should be a 1d array, got an array of shape {array.shape} instead; several targets at once are not "
@@ -392,7 +412,7 @@ def _warn_of_flattening() -> None:
 
 
 def _odd_label(values: NDArray[Any]) -> object | None:
-    """The first label that is no string, boolean or number: these come back from JSON as they were."""
-    if values.dtype.kind in "biufU":
+    """The first label of a kind that cannot be written down and come back as it was."""
+    if values.dtype.kind in "biufUSmM":
         return None
-    return next((v for v in values if not isinstance(v, (str, bool, int, float, np.bool_, np.number))), None)
+    return next((value for value in values if not is_label(value)), None)

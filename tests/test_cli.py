@@ -93,7 +93,7 @@ def test_a_folder_with_anything_else_is_refused_too(table: Path) -> None:
 def test_a_file_with_another_ending_is_refused(table: Path, tmp_path: Path) -> None:
     sheet = table.rename(tmp_path / "table.xlsx")
     error = refused(run("fit", sheet, "--target", "kind", "--out", tmp_path / "run"))
-    assert "table.xlsx' ends in none of .csv, .csv.gz, .parquet, .pq" in error
+    assert "table.xlsx' ends in none of .csv, .csv.gz, .parquet, .pq, .arrow, .feather, .arff" in error
     (tmp_path / "run").mkdir()
     table.touch()
     assert "--out" in refused(run("predict", tmp_path / "run", table, "--out", tmp_path / "p.txt"))
@@ -155,7 +155,7 @@ def test_a_warning_is_one_line_and_said_once(table: Path, monkeypatch: pytest.Mo
 # Tables.
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.pq", "T.CSV"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.pq", "t.arrow", "t.feather", "T.CSV"])
 def test_a_table_comes_back_as_it_was_written(name: str, tmp_path: Path) -> None:
     frame = pd.DataFrame({"a": [1, 2], "b": [0.5, None], "c": ["x", "y"]})
     tables.write_table(frame, tmp_path / name)
@@ -179,6 +179,9 @@ def test_an_ending_is_kept_to(tmp_path: Path) -> None:
         ("cut.csv.gz", gzip.compress(b"a\n1\n")[:-6], "cannot be read as CSV"),
         ("text.csv.gz", b"a\n1\n", "cannot be read as CSV"),
         ("text.parquet", b"a,b\n1,2\n", "cannot be read as parquet"),
+        ("text.arrow", b"a,b\n1,2\n", "cannot be read as arrow"),
+        ("text.arff", b"a,b\n1,2\n", "cannot be read as ARFF: Invalid layout"),
+        ("word.arff", b"@relation r\n@attribute a real\n@data\nmany\n", "Invalid numerical value, at line 4"),
     ],
 )
 def test_a_file_that_is_not_what_its_ending_says_is_a_data_error(
@@ -189,6 +192,34 @@ def test_a_file_that_is_not_what_its_ending_says_is_a_data_error(
     error = refused(run("fit", path, "--target", "a", "--out", tmp_path / "run"))
     assert name in error
     assert words in error
+
+
+ARFF = """% a comment
+@RELATION cars
+@ATTRIBUTE 'engine size' REAL
+@ATTRIBUTE colour {red, 'dark blue', green}
+@ATTRIBUTE note STRING
+@DATA
+1.5, red, 'first, of many'
+?, 'dark blue', ?
+"""
+
+
+def test_an_arff_file_has_the_names_the_kinds_and_the_values_that_it_declares(tmp_path: Path) -> None:
+    (tmp_path / "t.arff").write_text(ARFF)
+    frame = tables.read_table(tmp_path / "t.arff")
+    assert list(frame) == ["engine size", "colour", "note"]
+    assert frame["engine size"].tolist() == pytest.approx([1.5, np.nan], nan_ok=True)
+    assert frame["colour"].tolist() == ["red", "dark blue"]
+    assert frame["colour"].cat.categories.tolist() == ["red", "dark blue", "green"]
+    assert frame["note"].isna().tolist() == [False, True]
+
+
+def test_nothing_is_written_as_arff(tmp_path: Path) -> None:
+    (tmp_path / "t.arff").write_text(ARFF)
+    (tmp_path / "run").mkdir()
+    error = refused(run("predict", tmp_path / "run", tmp_path / "t.arff", "--out", tmp_path / "p.arff"))
+    assert "p.arff' ends in none of .csv, .csv.gz, .parquet, .pq, .arrow, .feather" in error
 
 
 # The kind of a target.

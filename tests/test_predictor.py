@@ -8,11 +8,13 @@ import pickle
 import shutil
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from raytabdl import predictor as module
 from raytabdl.clock import Clock
@@ -20,7 +22,7 @@ from raytabdl.component import Horizon
 from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import CorruptModelError, RunFolderError
 from raytabdl.history import Trial
-from raytabdl.inputs import Target, TaskType
+from raytabdl.inputs import Inputs, Target, TaskType
 from raytabdl.metrics import metric
 from raytabdl.persistence import MANIFEST, write_manifest
 from raytabdl.pipeline import Pipeline, make_pipeline
@@ -28,6 +30,7 @@ from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.quick import quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.run import Run, Settings, default_portfolio, write_run
+from raytabdl.schema import infer_schema, to_frame
 from raytabdl.search.portfolio import first_configurations
 from raytabdl.space import Choices, configuration_space
 from raytabdl.task import encode_labels, encode_values, make_task
@@ -122,6 +125,30 @@ def test_chunks_change_nothing(predictor: Predictor, monkeypatch: pytest.MonkeyP
     whole = predictor.predict(X)
     monkeypatch.setattr(module, "_CHUNK_ROWS", n_rows)
     np.testing.assert_allclose(predictor.predict(X), whole, rtol=1e-5)
+
+
+@dataclass
+class Uniform:
+    """A member that notes how many rows it is asked for at once."""
+
+    n_classes: int
+    asked: list[int] = field(default_factory=list)
+
+    def predict(self, inputs: Inputs) -> NDArray[np.float64]:
+        self.asked.append(len(inputs))
+        return np.full((len(inputs), self.n_classes), 1.0 / self.n_classes)
+
+
+def test_the_more_classes_the_fewer_rows_are_predicted_at_once() -> None:
+    """50,000 rows of 1,000 classes are 400 megabytes of each member."""
+    schema = infer_schema(to_frame(np.eye(2)))
+    rows = np.zeros((11_000, 2))
+    for n_classes, chunks in ((3, [11_000]), (1_000, [5_000, 5_000, 1_000])):
+        member = Uniform(n_classes)
+        target = Target(TaskType.MULTICLASS, n_classes)
+        many = Predictor(schema, target, None, Ensemble({"a": 1.0}, 0.5), {"a": member})  # type: ignore[dict-item]
+        assert many.predict(rows).shape == (11_000, n_classes)
+        assert member.asked == chunks
 
 
 def test_no_rows_give_no_predictions(predictor: Predictor) -> None:

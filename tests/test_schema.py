@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import scipy.sparse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytabdl.exceptions import DataError
-from raytabdl.schema import MAX_LEVELS, Kind, Schema, infer_schema, to_frame
+from raytabdl.schema import MAX_LEVELS, Kind, Schema, infer_schema, to_frame, without_twins
 
 N = 6
 DATES = pd.date_range("2020-01-01", periods=N)
@@ -182,8 +183,100 @@ def test_a_column_of_no_use_is_dropped_with_the_reason(values, reason):
 def test_ids_are_dropped_and_one_value_with_gaps_is_not():
     frame = pd.DataFrame({"id": [f"id-{i}" for i in range(30)], "flag": [1.0, None] * 15})
     schema = infer_schema(frame)
-    assert schema.dropped == {"id": "a different category in every row"}
+    assert schema.dropped == {"id": "30 different values in 30 rows: ids or free text"}
     assert [column.name for column in schema.columns] == ["flag"]
+
+
+def test_of_text_that_is_hardly_ever_the_same_only_what_is_missing_is_learned():
+    """Free text, one in twenty rows of which has the same words as another."""
+    text = [f"call number {i} from a customer" for i in range(38)] + ["no call"] * 2
+    dropped = infer_schema(pd.DataFrame({"text": text, "n": range(40)}))
+    assert dropped.dropped == {"text": "39 different values in 40 rows: ids or free text"}
+    frame = pd.DataFrame({"text": [*text, *[None] * 5], "n": range(45)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # that other words are new is no news
+        schema = infer_schema(frame)
+        codes = schema.encode(frame).categorical[:, 0]
+    assert codes.tolist() == [0] * 40 + [1] * 5
+
+
+def test_a_text_column_with_words_that_come_back_is_a_category():
+    cabins = pd.DataFrame({"cabin": [f"C{i // 2}" for i in range(60)], "seat": pd.Categorical(range(60))})
+    schema = infer_schema(cabins)
+    assert schema.dropped == {}
+    assert schema.cardinalities == (31, 61)  # what is declared to be a category is one
+
+
+def test_a_long_text_is_known_by_its_hash():
+    """The levels are written into the model: a megabyte each would make a gigabyte of it."""
+    texts = ["a" * 1_000_000, "a" * 999_999 + "b", "short"]
+    schema = infer_schema(pd.DataFrame({"text": texts * 10}))
+    assert max(map(len, schema.columns[0].levels)) < 300
+    assert sorted(schema.encode(pd.DataFrame({"text": texts})).categorical[:, 0]) == [1, 2, 3]
+
+
+def test_columns_that_are_the_same_in_every_row_are_learned_from_once():
+    frame = pd.DataFrame({
+        "a": [1.5, np.nan, 3], "b": list("xyx"), "a again": [1.5, np.nan, 3], "b in words": ["ex", "why", "ex"],
+        "a shifted": [2.5, np.nan, 4], "b reversed": list("yxy"), "c": list("xyy"),
+    })  # fmt: skip
+    schema = infer_schema(frame)
+    kept, inputs = without_twins(schema, schema.encode(frame))
+    assert [column.name for column in kept.columns] == ["a", "b", "a shifted", "c"]
+    assert kept.dropped == {
+        "a again": "the same as column 'a'", "b in words": "the same as column 'b'",
+        "b reversed": "the same as column 'b'",
+    }  # fmt: skip
+    assert (inputs.numeric.shape, inputs.categorical.shape, inputs.cardinalities) == ((3, 2), (3, 2), (3, 3))
+    again = kept.encode(frame)
+    np.testing.assert_array_equal(again.numeric, inputs.numeric)
+    np.testing.assert_array_equal(again.categorical, inputs.categorical)
+    assert len(kept.encode(frame[["a", "b", "a shifted", "c"]])) == 3  # twins are not asked for again
+
+
+def test_an_ordered_category_keeps_its_order_whatever_the_categories_of_a_later_table():
+    sizes = pd.Categorical(list("sml" * 2), categories=list("sml"), ordered=True)
+    schema = infer_schema(frame_of(sizes))
+    later = pd.Categorical(["l", "s", "xl", None], categories=["xl", "l", "s"], ordered=True)
+    with pytest.warns(UserWarning, match=r"\{'x': 1\}"):
+        numeric = schema.encode(pd.DataFrame({"x": later, "other": 1})).numeric[:, 0]
+    np.testing.assert_array_equal(numeric, [3, 1, np.nan, np.nan])
+
+
+def test_numbers_between_float64_and_what_was_given_are_warned_of():
+    for values in ([decimal.Decimal("0.1"), 2, 3, 4, 5, 6], [2**60 + 1, 2, 3, 4, 5, 6]):
+        with pytest.warns(UserWarning, match="'x' loses digits"):
+            infer_schema(frame_of(pd.Series(values, dtype=object)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        infer_schema(frame_of(pd.Series([decimal.Decimal("0.5"), 2, 3, 4, 5, 6], dtype=object)))
+
+
+def test_a_missing_date_is_missing():
+    frame = frame_of(pd.Series(DATES).where(np.arange(N) != 2))
+    assert np.isnan(infer_schema(frame).encode(frame).numeric[:, 0]).tolist() == [i == 2 for i in range(N)]
+
+
+def test_what_a_mask_covers_is_missing():
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, 4.0], [5.0, 7.0]], mask=[[0, 1], [0, 0], [1, 0]])
+    assert to_frame(masked).isna().to_numpy().tolist() == masked.mask.tolist()
+
+
+@pytest.mark.parametrize("make", [scipy.sparse.csr_matrix, scipy.sparse.csc_array, scipy.sparse.coo_array])
+def test_a_sparse_table_is_its_dense_one(make):
+    dense = np.array([[0, 1.5], [2, 0], [0, 0]])
+    np.testing.assert_array_equal(to_frame(make(dense)).to_numpy(), dense)
+
+
+def test_a_sparse_table_that_is_too_large_says_how_large_it_would_be():
+    huge = scipy.sparse.coo_array(([1.0, 2.0], ([0, 5], [0, 5])), shape=(100_000, 100_000))
+    with pytest.raises(DataError, match=r"100,000 x 100,000 with a density of 2e-10 takes 80\.0 GB.*TruncatedSVD"):
+        to_frame(huge)
+
+
+def test_a_million_columns_are_refused_at_once():
+    with pytest.raises(DataError, match=r"1,000,000 columns, and at most 100,000.*TruncatedSVD"):
+        infer_schema(to_frame(np.zeros((2, 1_000_000))))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import datetime
 import warnings
 
 import numpy as np
@@ -15,6 +14,7 @@ from raytabdl.validation import MAX_VALIDATION_ROWS
 
 BINARY, MULTICLASS = Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3)
 REGRESSION = Target(TaskType.REGRESSION, 0)
+RNG = np.random.default_rng(0)
 
 LABELS = {
     "list of str": ["b", "a", "b", "a"],
@@ -62,7 +62,7 @@ def test_labels_come_back_as_they_were_given(y):
         ([[0, 1], [1, 0]], "several targets"),
         ([[0], [1, 0]], "one-dimensional"),
         ([1j, 2], "Complex"),
-        ([datetime.date(2020, 1, 1)] * 2, "strings, booleans or numbers"),
+        ([object()] * 2, "got <object"),
     ],
 )
 def test_labels_that_are_none_say_why(y, message):
@@ -77,6 +77,7 @@ def test_labels_that_are_none_say_why(y, message):
         ([1.0, np.inf, -np.inf], "infinity: 2 rows, the first at position 1"),
         (["a", "b"], "must hold numbers"),
         ([10**400, 1], "must hold numbers"),
+        ([1, -1e151, 1e308], "2 values beyond 1e\\+150, the first, -1e\\+151, at position 1"),
         (pd.date_range("2020", periods=2), "must hold numbers"),
         ([1j, 2], "Complex"),
     ],
@@ -121,6 +122,7 @@ def test_two_classes_are_binary_and_none_a_regression():
     assert infer_target(np.arange(3.0), None) == REGRESSION
 
 
+@pytest.mark.filterwarnings("ignore:5 rows in 3 folds")
 def test_five_rows_are_trained_on_and_validated_apart():
     task = make_task(np.random.default_rng(0).normal(size=(5, 2)), np.array([0, 0, 0, 1, 1]), BINARY, 5,
                      np.random.default_rng(0))  # fmt: skip
@@ -129,10 +131,23 @@ def test_five_rows_are_trained_on_and_validated_apart():
     assert sorted([*train, *valid]) == list(range(5))
 
 
-@pytest.mark.filterwarnings("ignore:columns that are the target")
+@pytest.mark.filterwarnings("ignore:none of the 2 rows", "ignore:columns that are the target")
 def test_two_rows_are_trained_on_and_validated_alike():
     task = make_task(np.array([[1.0], [2.0]]), np.array([0, 1]), BINARY, 5, np.random.default_rng(0))
     assert [rows.tolist() for rows in task.split(0)] == [[0, 1], [0, 1]]
+
+
+def test_probabilities_that_would_not_fit_are_refused_with_their_size():
+    y = np.arange(120_000) // 2
+    with pytest.raises(DataError, match=r"60,000 classes: the probabilities of 60,000 validation rows take 28,800 MB"):
+        make_task(np.zeros((120_000, 1)) + y[:, None] % 7, y, Target(TaskType.MULTICLASS, 60_000), 5, RNG)
+
+
+def test_rows_of_one_class_each_are_trained_and_validated_on_alike():
+    with pytest.warns(UserWarning, match="none of the 6 rows can be held out"):
+        task = make_task(np.arange(6.0)[:, None] % 4, np.arange(6), Target(TaskType.MULTICLASS, 6), 5, RNG)
+    assert task.n_folds == 1
+    assert [len(rows) for rows in task.split(0)] == [6, 6]
 
 
 def test_a_fold_of_a_large_table_is_bounded():

@@ -95,6 +95,8 @@ class LightGBM(Classic):
 
         if X.numeric.size == 0 and X.categorical.size == 0:
             raise DataError("there are no columns to learn from; boosted trees need at least one")
+        if len(X) < 2:  # of which the bag would have none
+            raise DataError("there is one row to learn from; boosted trees need at least 2")
         if self._trained_on is not X:
             data = lightgbm.Dataset(
                 _matrix(X),
@@ -158,6 +160,6 @@ class LightGBM(Classic):
 
 
 def _matrix(X: Inputs) -> NDArray[np.float32]:
-    """Numbers first, then codes; an unseen level (0) counts as missing, which is what LightGBM makes of -1."""
-    codes = np.where(X.categorical == 0, -1, X.categorical).astype(np.float32)
+    """Numbers first, then codes; an unseen level (0) counts as missing."""
+    codes = np.where(X.categorical == 0, np.nan, X.categorical).astype(np.float32)
     return np.concatenate([X.numeric, codes], axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import IO, Any, TextIO, cast
@@ -31,6 +31,7 @@ N_REASONS = 3
 
 _BAR_WIDTH = 36
 _REASON_WIDTH = 90
+_N_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,13 @@ def opening(run: Run) -> str:
     limit = f"{limit_s:.0f} s" if math.isfinite(limit_s) else f"{run.settings.n_trials} trials"
     kind = run.task.target.task_type.value
     return f"fitting {len(inputs):,} rows, {n_columns} columns ({kind}) for {run.metric.name}, limit {limit}"
+
+
+def left_out(dropped: Mapping[str, str]) -> str:
+    """The columns that nothing is learned from, with the reasons, in one line."""
+    named = [f"{name!r} ({reason})" for name, reason in list(dropped.items())[:_N_NAMED]]
+    more = f" and {len(dropped) - _N_NAMED:,} more" if len(dropped) > _N_NAMED else ""
+    return f"left out: {', '.join(named)}{more}"
 
 
 def closing(run: Run) -> str:
@@ -149,6 +157,8 @@ def show(wanted: bool | None, run: Run) -> Iterator[Watch]:
         return
     console = Console(file=cast(IO[str], _Tolerant(stream)), markup=False, highlight=False, force_jupyter=False)
     console.print(opening(run), soft_wrap=True)
+    if dropped := run.task.schema.dropped:
+        console.print(left_out(dropped), soft_wrap=True)
     if is_terminal and not console.is_dumb_terminal:
         live = _Live(run.clock)
         # Standard output is left alone: it may be a file.

@@ -158,7 +158,7 @@ def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
     a run without Ray.
     """
     history = run.folder.history()
-    with Interrupt() as interrupt:
+    with run.folder.lock(), Interrupt() as interrupt:
         with run.folder.phase("quick models", run.clock):
             _in_background(lambda: _train_quick_models(run, history, connection, interrupt, watch))
         if connection is not None and not interrupt.is_set():
@@ -176,7 +176,8 @@ def write_run(run: Run, classes: NDArray[Any] | None, target: str | None) -> Non
     ``target`` is the name of the target column, where it has one.
     """
     run.folder.create()
-    run.folder.write_task(run.task)
+    with run.folder.writing():
+        run.folder.write_task(run.task)
     write_labels(run.folder.path / "labels.json", classes, run.task.target)
     members = (*run.choices.networks, *run.choices.classic)
     write_json(
@@ -399,6 +400,7 @@ def _finish(run: Run, history: History, *, is_complete: bool) -> Ensemble:
         warnings.warn(
             f"all {len(searched)} trials failed ({counted}); the quick model is returned", UserWarning, stacklevel=4
         )
-    run.folder.write_ensemble(ensemble, run.metric, is_complete=is_complete)
-    run.folder.finish()
+    with run.folder.writing():
+        run.folder.write_ensemble(ensemble, run.metric, is_complete=is_complete)
+        run.folder.finish()
     return ensemble

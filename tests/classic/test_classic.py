@@ -142,6 +142,17 @@ def test_two_rows_are_enough(cls, target):
     assert np.isfinite(predictions).all()
 
 
+def test_lightgbm_refuses_one_row_and_says_nothing_of_its_own(capfd):
+    with pytest.raises(DataError, match="one row to learn from; boosted trees need at least 2"):
+        new(LightGBM, TARGETS[2]).advance(rows(1), np.zeros(1), 1)
+    new(LightGBM, TARGETS[2]).advance(_with_unseen_levels(rows(300)), np.arange(300.0), 3)
+    assert capfd.readouterr() == ("", "")
+
+
+def _with_unseen_levels(X):
+    return Inputs(X.numeric, np.where(X.categorical == 1, 0, X.categorical), X.cardinalities)
+
+
 @each_model
 def test_a_class_that_the_training_part_lacks_has_a_probability(cls):
     X, target = rows(), TARGETS[1]

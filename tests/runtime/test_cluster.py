@@ -130,6 +130,19 @@ def test_a_cluster_that_cannot_be_reached_is_named_with_the_mend(monkeypatch: py
         connect()
 
 
+def test_a_token_that_a_cluster_refuses_is_an_error_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def init(**options: Any) -> None:
+        raise ray.exceptions.AuthenticationError("no such token")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    with pytest.raises(ClusterError, match=r"10\.0\.0\.1:6379 refuses the token: set RAY_AUTH_TOKEN.*no such token"):
+        connect()
+
+
 @pytest.mark.parametrize("has_token", [True, False])
 def test_token_authentication_is_asked_for_where_there_is_a_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_token: bool

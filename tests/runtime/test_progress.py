@@ -78,6 +78,13 @@ def test_without_a_limit_no_time_is_left_to_be_shown() -> None:
     assert "left" not in drawn(endless)
 
 
+def test_columns_that_are_left_out_are_named_with_the_reasons_the_first_five_of_many() -> None:
+    assert shown.left_out({"id": "ids or free text"}) == "left out: 'id' (ids or free text)"
+    many = shown.left_out({f"x{i}": "no value at all" for i in range(1_007)})
+    assert many.startswith("left out: 'x0' (no value at all), 'x1' (no value at all)")
+    assert many.endswith("'x4' (no value at all) and 1,002 more")
+
+
 def test_the_panel_says_the_same() -> None:
     text = drawn(progress())
     for words in ("search", "10 s of 60 s, 50 s left", "ensemble 0.87500", "best single 0.80000"):

@@ -1,0 +1,66 @@
+"""What is looked at before a fit: the arguments together, and what the table asks for in rows and memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from raytabdl.exceptions import DataError
+from raytabdl.inputs import Target
+from raytabdl.tables import read_table
+
+MAX_PREDICTION_BYTES = 256 << 20
+"""What the probabilities of the validation rows may take; each of some dozens of models has some."""
+
+
+def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
+    """The table and the target that ``fit`` was given: where X is the path of a file, y may name its column.
+
+    Warns where a frame and a series name their rows differently: they are matched by position.
+    """
+    if isinstance(X, (str, PathLike)):
+        X = read_table(Path(X))
+        if isinstance(y, str):
+            if y not in X.columns:
+                raise DataError(f"the table has no column {y!r} to be the target; it has {list(X.columns)}")
+            return X.drop(columns=y), X[y]
+    if isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y):
+        differing = np.flatnonzero(np.asarray(X.index != y.index))
+        if len(differing):
+            first = differing[0]
+            warnings.warn(
+                f"the indexes of X and y differ in {len(differing)} rows, the first at position {first} "
+                f"({X.index[first]!r} and {y.index[first]!r}): rows are matched by position, not by index",
+                stacklevel=3,
+            )
+    return X, y
+
+
+def check_size(n_rows: int, n_valid: Sequence[int], target: Target) -> None:
+    """Warns where folds have hardly a row to validate on, ``n_valid`` of ``n_rows``.
+
+    Raises DataError where the probabilities of these rows would take too much memory.
+    """
+    if len(n_valid) == 1 and n_valid[0] == n_rows:
+        warnings.warn(
+            f"none of the {n_rows} rows can be held out: models are validated on what they learn from", stacklevel=4
+        )
+    elif min(n_valid) < 2:
+        warnings.warn(
+            f"{n_rows} rows in {len(n_valid)} folds: a model is validated on as few as {min(n_valid)} of them, and its "
+            "score says little",
+            stacklevel=4,
+        )
+    needed = max(n_valid) * target.n_classes * 8
+    if needed > MAX_PREDICTION_BYTES:
+        raise DataError(
+            f"y has {target.n_classes:,} classes: the probabilities of {max(n_valid):,} validation rows take "
+            f"{needed / 1e6:,.0f} MB for each model, more than {MAX_PREDICTION_BYTES / 1e6:,.0f} MB; merge rare "
+            "classes, or use TabularRegressor where y is a number"
+        )
