@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from raytabdl.component import Choice, Classic, Integer, Real, Space
-from raytabdl.exceptions import DataError
+from raytabdl.exceptions import CorruptModelError, DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 
 _SNAPSHOT = "catboost.snapshot"
@@ -135,7 +135,11 @@ class CatBoost(Classic):
     def load(self, folder: Path) -> None:
         import catboost
 
-        self.model_ = catboost.CatBoost().load_model(str(folder / "catboost.cbm"))
+        path = folder / "catboost.cbm"
+        try:
+            self.model_ = catboost.CatBoost().load_model(str(path))
+        except catboost.CatBoostError as error:
+            raise CorruptModelError(f"{path} is no model of CatBoost ({error}); restore it from a copy") from error
         if (folder / _SNAPSHOT).exists():
             shutil.copyfile(folder / _SNAPSHOT, self._train_dir() / _SNAPSHOT)
 
