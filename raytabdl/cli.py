@@ -19,6 +19,7 @@ import click
 
 from raytabdl import __version__
 from raytabdl.commands.console import show_table
+from raytabdl.commands.export import export
 from raytabdl.commands.importance import show_importance
 from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
@@ -124,7 +125,7 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (show_importance, lcbench, plot):
+for _command in (export, show_importance, lcbench, plot):
     commands.add_command(_command)
 
 

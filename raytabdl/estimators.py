@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,9 @@ from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
 from raytabdl.task import encode_labels, encode_values, infer_target, make_task
+
+if TYPE_CHECKING:
+    from torch import nn
 
 E = TypeVar("E", bound="_Tabular")
 
@@ -180,6 +184,29 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             source.copy_model(destination.path)
         except OSError as error:
             raise RunFolderError(f"{destination.path} cannot be written: {error}") from error
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Writes the ensemble with its preprocessing as one ONNX graph; needs the extra ``onnx``.
+
+        ``raytabdl.export.onnx_model`` says what its inputs and outputs are. Raises ExportError, naming the member,
+        where one cannot be expressed.
+        """
+        from raytabdl.export import export_onnx
+
+        check_is_fitted(self)
+        export_onnx(self.predictor_, Path(path))
+
+    def torch_modules(self) -> dict[str, tuple[nn.Module, ...]]:
+        """Copies of the ensemble's networks by member: plain torch modules in evaluation mode.
+
+        A module maps float32 of shape (n, d_num) and int64 codes of shape (n, d_cat), as the member's ``preprocessing``
+        makes them, to logits or the standardised target. The predictions of several modules of one member are averaged.
+        """
+        from raytabdl.pipeline import NetworkPipeline
+
+        check_is_fitted(self)
+        members = self.predictor_.members.items()
+        return {name: copy.deepcopy(m.networks()) for name, m in members if isinstance(m, NetworkPipeline)}
 
     def leaderboard(self) -> pd.DataFrame:
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
