@@ -156,9 +156,8 @@ def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def _matrix(X: Inputs) -> NDArray[np.float32]:
     """Numbers first, then codes; a missing number lies below all others, so that a split can part it from them."""
-    return np.concatenate(
-        [np.where(np.isnan(X.numeric), BELOW_ALL, X.numeric), X.categorical.astype(np.float32)], axis=1
-    )
+    numbers = np.where(np.isnan(X.numeric), BELOW_ALL, X.numeric)
+    return np.concatenate([numbers, X.categorical.astype(np.float32)], axis=1)
 
 
 def _leaf_values(tree: dict[str, NDArray[Any]], matrix: NDArray[np.float32]) -> NDArray[np.floating]:

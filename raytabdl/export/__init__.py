@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 LABEL, PROBABILITIES, VALUE = "label", "probabilities", "value"
 """The names of the outputs: the first two of a classifier, the last of a regressor."""
 
+_TYPES = {"b": np.dtype(np.bool_), "i": np.dtype(np.int64), "u": np.dtype(np.int64), "f": np.dtype(np.float64)}
+"""Of labels by the kind of the classes; others are strings."""
+
 __all__ = ["LABEL", "PROBABILITIES", "VALUE", "export_onnx", "onnx_inputs", "onnx_model"]
 
 
@@ -71,7 +74,7 @@ def onnx_inputs(predictor: Predictor, table: Any) -> dict[str, NDArray[Any]]:
 
 
 def _write_outputs(g: Graph, predictor: Predictor, predictions: list[Value]) -> None:
-    from onnx import TensorProto
+    from onnx import TensorProto, helper
 
     total = g.op("Sum", *predictions)
     if predictor.classes is None:
@@ -79,7 +82,11 @@ def _write_outputs(g: Graph, predictor: Predictor, predictions: list[Value]) -> 
         return
     probabilities = g.op("Div", total, g.op("ReduceSum", total, g.integers([1])))
     place = g.op("ArgMax", probabilities, axis=1, keepdims=0)
-    is_integer = np.issubdtype(predictor.classes.dtype, np.integer)
-    classes = g.integers(predictor.classes) if is_integer else g.strings(map(str, predictor.classes))
-    g.output(LABEL, g.op("Gather", classes, place), TensorProto.INT64 if is_integer else TensorProto.STRING)
+    kind = predictor.classes.dtype.kind
+    if kind in _TYPES:
+        dtype = _TYPES[kind]
+        classes = g.constant(predictor.classes.astype(dtype))
+    else:
+        dtype, classes = np.dtype(object), g.strings(map(str, predictor.classes))
+    g.output(LABEL, g.op("Gather", classes, place), helper.np_dtype_to_tensor_dtype(dtype))
     g.output(PROBABILITIES, probabilities, TensorProto.DOUBLE, len(predictor.classes))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.compose
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -88,24 +89,14 @@ class Graph:
 
     def inline(self, model: onnx.ModelProto, inputs: Mapping[str, Value]) -> list[Value]:
         """The operators of a model on other inputs; gives the names of its outputs."""
-        names: dict[str, Value] = {"": "", **inputs}
-
-        def renamed(name: str) -> str:
-            return names.setdefault(name, self._new_name("network"))
-
-        for tensor in model.graph.initializer:
-            copied = onnx.TensorProto()
-            copied.CopyFrom(tensor)
-            copied.name = renamed(tensor.name)
-            self._constants.append(copied)
-        for node in model.graph.node:
-            copied_node = onnx.NodeProto()
-            copied_node.CopyFrom(node)
-            copied_node.name = ""
-            copied_node.input[:] = [renamed(name) for name in node.input]
-            copied_node.output[:] = [renamed(name) for name in node.output]
-            self._nodes.append(copied_node)
-        return [names[output.name] for output in model.graph.output]
+        prefix = self._new_name("network") + "/"
+        own = onnx.compose.add_prefix(model, prefix)
+        for value in own.graph.input:
+            given = inputs[value.name.removeprefix(prefix)]
+            self._nodes.append(helper.make_node("Identity", [given], [value.name]))
+        self._constants.extend(own.graph.initializer)
+        self._nodes.extend(own.graph.node)
+        return [output.name for output in own.graph.output]
 
     def model(self, name: str, properties: Mapping[str, str]) -> onnx.ModelProto:
         """The whole as a model, checked."""

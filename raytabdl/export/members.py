@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -64,14 +65,15 @@ def _traced(network: torch.nn.Module, rows: EncodedRows) -> onnx.ModelProto:
     torch's newer exporter, of programs, fixes the number of rows of networks whose code looks at it, as TabM's does.
     """
     example = (torch.zeros(2, rows.d_num), torch.zeros(2, len(rows.cardinalities), dtype=torch.int64))
-    names, file = ["x_num", "x_cat"], io.BytesIO()
-    with warnings.catch_warnings():
+    names = ["x_num", "x_cat"]
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
         warnings.simplefilter("ignore")  # that this exporter is the old one, and of shapes that it takes for constants
         try:
             torch.onnx.export(
                 network.cpu().eval(),
                 example,
-                file,
+                path,
                 input_names=names,
                 output_names=["outputs"],
                 dynamic_axes={name: {0: "n"} for name in (*names, "outputs")},
@@ -80,7 +82,7 @@ def _traced(network: torch.nn.Module, rows: EncodedRows) -> onnx.ModelProto:
             )
         except (RuntimeError, torch.onnx.errors.OnnxExporterError) as error:
             raise ExportError(f"torch cannot export {type(network).__name__}: {error}") from error
-    return onnx.load_from_string(file.getvalue())
+        return onnx.load(path)
 
 
 def _classic(g: Graph, pipeline: ClassicPipeline, rows: EncodedRows) -> Value:
@@ -171,4 +173,4 @@ CLASSIC: Mapping[type[Classic], Callable[[Graph, Any, int, EncodedRows], Value]]
     Linear: _linear,
     Dummy: _dummy,
 }
-"""What each classic model is as operators. Nearest neighbours are their training rows, which no file is to carry away."""
+"""What each classic model is as operators; nearest neighbours, which are rows of the user, are not among them."""

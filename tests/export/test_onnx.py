@@ -22,12 +22,13 @@ from raytabdl.ensemble import Ensemble
 from raytabdl.estimators import load
 from raytabdl.exceptions import ExportError, SettingError
 from raytabdl.export import export_onnx, onnx_inputs, onnx_model
+from raytabdl.export.catboost import _as_json
 from raytabdl.export.graph import Graph
 from raytabdl.export.steps import preprocessed
 from raytabdl.export.table import encoded
 from raytabdl.inputs import Target, TaskType
 from raytabdl.networks import ALL_NETWORKS
-from raytabdl.pipeline import Pipeline, make_pipeline
+from raytabdl.pipeline import ClassicPipeline, Pipeline, make_pipeline
 from raytabdl.predictor import Predictor
 from raytabdl.preprocessing import FAMILIES, Chosen, Preprocessing
 from raytabdl.schema import infer_schema
@@ -173,14 +174,23 @@ def test_trees_are_exact(kind: str, config: Config) -> None:
     np.testing.assert_allclose(outputs["value" if kind == "regression" else "probabilities"], expected, rtol=1e-6)
 
 
-def test_a_combination_of_categories_is_among_the_splits_of_the_test_above() -> None:
-    config = {"model": "catboost", "classic.catboost.max_ctr_complexity": 3, "classic.catboost.one_hot_max_size": 2}
-    from raytabdl.export.catboost import _as_json
-
-    model = trained("binary", config).members["0001@3"].model
-    elements = [ctr["elements"] for ctr in _as_json(model.model_)["features_info"]["ctrs"]]
-    assert any(len([e for e in of if "cat_feature_index" in e]) > 1 for of in elements)
-    assert any("float_feature_index" in element for of in elements for element in of)
+def test_splits_by_combinations_of_categories_and_numbers_are_exact() -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({name: rng.integers(0, 8, 1_000).astype(str) for name in ("a", "b")})
+    X["x"], X["nothing"] = rng.normal(size=1_000), 0.0
+    y = (X["a"].astype(int) + X["b"].astype(int) + (X["x"] > 0)).to_numpy() % 2
+    task = make_task(X, y, TARGETS["binary"], 5, rng)
+    start = "classic.catboost."
+    config = {"model": "catboost", f"{start}max_ctr_complexity": 3, f"{start}one_hot_max_size": 2}
+    pipeline = make_pipeline(config, Choices(), TARGETS["binary"], Horizon(1, 1, 1_000, 0.1), 0)
+    next(pipeline.train(task, fold=0))
+    assert isinstance(pipeline, ClassicPipeline) and isinstance(pipeline.model, CatBoost)
+    statistics = _as_json(pipeline.model.model_)["features_info"]["ctrs"]
+    columns = [{key for element in of["elements"] for key in element} for of in statistics]
+    assert any("float_feature_index" in keys for keys in columns)
+    assert any([e.get("cat_feature_index") for e in of["elements"]] == [0, 1] for of in statistics)
+    predictor = predictor_of("binary", task.schema, pipeline)
+    np.testing.assert_allclose(run(predictor, X)["probabilities"], predictor.predict(X), rtol=1e-9)
 
 
 def test_a_model_without_a_split_is_its_prior() -> None:
