@@ -21,6 +21,7 @@ from raytabdl import __version__
 from raytabdl.commands.console import show_table
 from raytabdl.commands.doctor import doctor
 from raytabdl.commands.evaluate import evaluate
+from raytabdl.commands.export import export
 from raytabdl.commands.importance import show_importance
 from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
@@ -130,7 +131,7 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (doctor, evaluate, show_importance, lcbench, plot, portfolio, write_report):
+for _command in (doctor, evaluate, export, show_importance, lcbench, plot, portfolio, write_report):
     commands.add_command(_command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,9 @@ from raytabdl.task import encode_further, encode_labels, encode_values, infer_ta
 from raytabdl.validation import Validation, check_parts
 
 __all__ = ["Figures", "TabularClassifier", "TabularRegressor", "estimator_class", "load"]
+
+if TYPE_CHECKING:
+    from torch import nn
 
 E = TypeVar("E", bound="_Tabular")
 
@@ -236,6 +240,29 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             )
         with destination.writing():
             source.copy_model(destination.path)
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Writes the ensemble with its preprocessing as one ONNX graph; needs the extra ``onnx``.
+
+        ``raytabdl.export.onnx_model`` says what its inputs and outputs are. Raises ExportError, naming the member,
+        where one cannot be expressed.
+        """
+        from raytabdl.export import export_onnx
+
+        check_is_fitted(self)
+        export_onnx(self.predictor_, Path(path))
+
+    def torch_modules(self) -> dict[str, tuple[nn.Module, ...]]:
+        """Copies of the ensemble's networks by member: plain torch modules in evaluation mode.
+
+        A module maps float32 of shape (n, d_num) and int64 codes of shape (n, d_cat), as the member's ``preprocessing``
+        makes them, to logits or the standardised target. The predictions of several modules of one member are averaged.
+        """
+        from raytabdl.pipeline import NetworkPipeline
+
+        check_is_fitted(self)
+        members = self.predictor_.members.items()
+        return {name: copy.deepcopy(m.networks()) for name, m in members if isinstance(m, NetworkPipeline)}
 
     def leaderboard(self) -> pd.DataFrame:
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""

@@ -33,3 +33,7 @@ class CurvesError(RaytabdlError, OSError):
 
 class ClusterError(RaytabdlError, ConnectionError):
     """A Ray cluster that cannot be reached, refuses the token, or lacks what one trial needs."""
+
+
+class ExportError(RaytabdlError, ValueError):
+    """A member of an ensemble that another format cannot express, named with the reason."""

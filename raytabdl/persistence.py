@@ -21,7 +21,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from raytabdl.exceptions import CorruptModelError
+from raytabdl.exceptions import CorruptModelError, RaytabdlError
 
 MANIFEST = "manifest.json"
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
@@ -139,8 +139,12 @@ def write_manifest(folder: Path, names: Iterable[str]) -> None:
     write_json(folder / MANIFEST, {"format": FORMAT, "sha256": hashes})
 
 
-def check_manifest(folder: Path) -> None:
-    """Raises CorruptModelError, naming the file, where one is missing or is not what was written."""
+def check_manifest(folder: Path, needed: Iterable[str] = ()) -> None:
+    """Raises CorruptModelError, naming the file, where one is missing or is not what was written.
+
+    A file that is ``needed``, or each file in a folder that is, must be in the manifest: none is read unchecked. Hidden
+    files, which some file managers leave behind, are never read.
+    """
     manifest = read_json(folder / MANIFEST)
     if not isinstance(manifest, dict) or not isinstance(manifest.get("sha256"), dict):
         raise CorruptModelError(f"{folder / MANIFEST} lists no files; restore it from a copy")
@@ -158,6 +162,25 @@ def check_manifest(folder: Path) -> None:
             raise CorruptModelError(f"{file} is missing; restore it from a copy")
         if _sha256(file) != expected:
             raise CorruptModelError(f"{file} was changed or cut short since it was written; restore it from a copy")
+    for name in needed:
+        if not (folder / name).exists():
+            raise CorruptModelError(f"{folder / name} is missing; restore it from a copy")
+        for file in _files(folder / name):
+            if file.relative_to(folder).as_posix() not in manifest["sha256"] and not file.name.startswith("."):
+                raise CorruptModelError(f"{folder / MANIFEST} does not list {file}; restore the folder from a copy")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raises CorruptModelError, naming the path, where what was read from it is not what its format says."""
+    try:
+        yield
+    except RaytabdlError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, OSError) as error:
+        raise CorruptModelError(
+            f"{path} does not hold what was written ({type(error).__name__}: {error}); restore it from a copy"
+        ) from error
 
 
 def _settle(entry: Path) -> None:

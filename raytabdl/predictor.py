@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.ensemble import Ensemble
-from raytabdl.exceptions import CorruptModelError, RunFolderError
+from raytabdl.exceptions import RunFolderError
 from raytabdl.inputs import Array, Target
-from raytabdl.persistence import check_manifest
+from raytabdl.persistence import check_manifest, reading
 from raytabdl.pipeline import Pipeline, load_model
 from raytabdl.quick import with_quick
-from raytabdl.run_folder import RunFolder, read_labels
+from raytabdl.run_folder import KEPT, RunFolder, read_labels
 from raytabdl.schema import Schema
 from raytabdl.space import Choices
 
@@ -60,13 +60,14 @@ def load_predictor(folder: RunFolder, choices: Choices) -> Predictor:
     if not (folder.is_finished or folder.ensemble.exists()):
         way_out = f"; go on with its run: raytabdl resume {folder.path}" if folder.run_json.exists() else ""
         raise RunFolderError(f"{folder.path} holds no finished run and no saved model{way_out}")
-    check_manifest(folder.path)
-    classes, target = read_labels(folder.path / "labels.json")
-    ensemble = folder.read_ensemble()
+    with reading(folder.path):
+        ensemble = folder.read_ensemble()
+        check_manifest(folder.path, [*KEPT, *(f"models/{name}" for name in ensemble.weights)])
+        classes, target = read_labels(folder.path / "labels.json")
+        schema = folder.read_schema()
     known = with_quick(choices)
     members = {}
     for name in ensemble.weights:
-        if not folder.model(name).is_dir():
-            raise CorruptModelError(f"{folder.model(name)} is missing; restore it from a copy")
-        members[name] = load_model(folder.model(name), known)
-    return Predictor(folder.read_schema(), target, classes, ensemble, members)
+        with reading(folder.model(name)):
+            members[name] = load_model(folder.model(name), known)
+    return Predictor(schema, target, classes, ensemble, members)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     # The ensemble actor reads and writes here too, and would bring torch for nothing.
     from raytabdl.pipeline import Pipeline, Point
 
-_KEPT = ("run.json", "schema.json", "labels.json", "ensemble.json", "trials.jsonl")
+KEPT = ("run.json", "schema.json", "labels.json", "ensemble.json", "trials.jsonl")
 """What a saved model keeps beside its members."""
 
 
@@ -293,6 +293,9 @@ class RunFolder:
 
     def read_ensemble(self) -> Ensemble:
         record = read_json(self.ensemble)
+        for member in record["weights"]:
+            if member in ("", ".", "..") or Path(member).name != member:
+                raise CorruptModelError(f"{self.ensemble} names a member outside the folder: {member!r}")
         return Ensemble(record["weights"], float(record["loss"]))
 
     def append_trajectory(self, seconds: float, ensemble: Ensemble) -> None:
@@ -320,16 +323,16 @@ class RunFolder:
         """Deletes what is of no use after the run, and writes the hashes of what predicting needs."""
         for folder in (self.tune, self.cache):
             shutil.rmtree(folder, ignore_errors=True)
-        write_manifest(self.path, [*_KEPT, *(f"models/{member}" for member in self.read_ensemble().weights)])
+        write_manifest(self.path, [*KEPT, *(f"models/{member}" for member in self.read_ensemble().weights)])
 
     def copy_model(self, destination: Path) -> None:
         """Writes only what predicting needs to another folder, whole or not at all."""
         with whole_folder(destination) as folder:
-            for name in _KEPT:
+            for name in KEPT:
                 shutil.copyfile(self.path / name, folder / name)
             for member in self.read_ensemble().weights:
                 shutil.copytree(self.model(member), folder / "models" / member)
-            write_manifest(folder, [*_KEPT, "models"])
+            write_manifest(folder, [*KEPT, "models"])
 
     @property
     def is_finished(self) -> bool:

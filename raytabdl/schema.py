@@ -42,7 +42,7 @@ _ID_SHARE = 0.9
 
 _MIN_ID_ROWS = 20
 
-_LARGEST = 1e30  # float32 ends at 3.4e38; sums and squares of scaled values must stay below it
+LARGEST = 1e30  # float32 ends at 3.4e38; sums and squares of scaled values must stay below it
 
 
 class Kind(Enum):
@@ -121,6 +121,21 @@ class Schema:
             np.stack(categorical, axis=1) if categorical else np.empty((n_rows, 0), np.int32),
             self.cardinalities,
         )
+
+    def plain(self, table: Any) -> dict[str, NDArray[Any]]:
+        """The columns that are learned from as what other languages have: float64, NaN where missing, or strings.
+
+        Dates are days since 1970 in UTC. A missing category is "".
+        """
+        frame = self._aligned(to_frame(table))
+        plain: dict[str, NDArray[Any]] = {}
+        for column in self.columns:
+            if column.kind in (Kind.CATEGORY, Kind.ORDINAL):
+                codes, keys = _factorize(frame[column.name], column.name)
+                plain[column.name] = np.array([*keys, ""], dtype=object)[codes]  # code -1 is missing
+            else:
+                plain[column.name] = _as_float(frame[column.name], column.kind, column.name)
+        return plain
 
     def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
         by_name = has_names(frame) and (self.named or set(column_names(frame)) == set(self.names))
@@ -315,7 +330,7 @@ def _infer_column(values: pd.Series, name: str) -> Column | str:
         return "one value throughout"
     if n_infinite := int(np.isinf(read).sum()):
         warnings.warn(f"column {name!r} has {n_infinite} infinite values; they count as missing", stacklevel=4)
-    return Column(name, kind, origin=float(np.median(np.clip(present, -_LARGEST, _LARGEST))))
+    return Column(name, kind, origin=float(np.median(np.clip(present, -LARGEST, LARGEST))))
 
 
 def _infer_category(values: pd.Series, name: str) -> Column | str:
@@ -388,7 +403,7 @@ def _read(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
 
 def _numbers(values: pd.Series, column: Column) -> NDArray[np.float32]:
     read = _read(values, column.kind, column.name)
-    read = np.where(np.isinf(read), np.nan, np.clip(read, -_LARGEST, _LARGEST))
+    read = np.where(np.isinf(read), np.nan, np.clip(read, -LARGEST, LARGEST))
     return np.asarray(read - column.origin, np.float32)
 
 

@@ -28,7 +28,7 @@ from raytabdl.persistence import MANIFEST, write_manifest
 from raytabdl.pipeline import Pipeline, make_pipeline
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.quick import quick_configurations, train_quick
-from raytabdl.run_folder import RunFolder
+from raytabdl.run_folder import KEPT, RunFolder
 from raytabdl.runtime.run import Run, Settings, default_portfolio, write_run
 from raytabdl.schema import infer_schema, to_frame
 from raytabdl.search.portfolio import first_configurations
@@ -233,7 +233,7 @@ def test_a_member_that_is_missing_is_named(copied_run: RunFolder) -> None:
     shutil.rmtree(copied_run.model(first))
     with pytest.raises(CorruptModelError, match=first):
         load_predictor(copied_run, Choices())
-    write_manifest(copied_run.path, ["ensemble.json", "labels.json", f"models/{second}"])
+    write_manifest(copied_run.path, [*KEPT, f"models/{second}"])
     with pytest.raises(CorruptModelError, match=f"{first} is missing"):
         load_predictor(copied_run, Choices())
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from raytabdl.component import Choice, Classic, Integer, Real, Space
-from raytabdl.exceptions import DataError
+from raytabdl.exceptions import CorruptModelError, DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 
 _SNAPSHOT = "catboost.snapshot"
@@ -109,7 +109,7 @@ class CatBoost(Classic):
         if X.numeric.size == 0 and X.categorical.size == 0:
             raise DataError("there are no columns to learn from; boosted trees need at least one")
         if self._trained_on is not X:
-            self._pool = _pool(X, y)
+            self._pool = pool_of(X, y)
             self._trained_on = X
         parameters = {**self.parameters, "iterations": n_iterations, "train_dir": str(self._train_dir())}
         if len(y) < _LEAST_SAMPLED:
@@ -121,7 +121,7 @@ class CatBoost(Classic):
     def predict(self, X: Inputs, n_iterations: int) -> Array:
         kind = "Probability" if self.target.task_type.is_classification else "RawFormulaVal"
         predictions: Array = self.model_.predict(
-            _pool(X, None), prediction_type=kind, ntree_end=n_iterations, thread_count=self.parameters["thread_count"]
+            pool_of(X, None), prediction_type=kind, ntree_end=n_iterations, thread_count=self.parameters["thread_count"]
         )
         return predictions
 
@@ -135,7 +135,11 @@ class CatBoost(Classic):
     def load(self, folder: Path) -> None:
         import catboost
 
-        self.model_ = catboost.CatBoost().load_model(str(folder / "catboost.cbm"))
+        path = folder / "catboost.cbm"
+        try:
+            self.model_ = catboost.CatBoost().load_model(str(path))
+        except catboost.CatBoostError as error:
+            raise CorruptModelError(f"{path} is no model of CatBoost ({error}); restore it from a copy") from error
         if (folder / _SNAPSHOT).exists():
             shutil.copyfile(folder / _SNAPSHOT, self._train_dir() / _SNAPSHOT)
 
@@ -147,7 +151,7 @@ class CatBoost(Classic):
         return self._folder
 
 
-def _pool(X: Inputs, y: Array | None) -> Any:
+def pool_of(X: Inputs, y: Array | None) -> Any:
     """Numbers and categories apart, which spares CatBoost a walk over Python objects for the numbers."""
     import catboost
 

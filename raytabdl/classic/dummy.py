@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from raytabdl.component import Classic
 from raytabdl.inputs import Array, Inputs, Target
+from raytabdl.persistence import read_json, write_json
 
 
 class Dummy(Classic):
@@ -35,7 +35,7 @@ class Dummy(Classic):
         return np.full(len(X), self.prior_[0])
 
     def save(self, folder: Path) -> None:
-        (folder / "dummy.json").write_text(json.dumps({"prior": self.prior_}))
+        write_json(folder / "dummy.json", {"prior": self.prior_})
 
     def load(self, folder: Path) -> None:
-        self.prior_ = json.loads((folder / "dummy.json").read_text())["prior"]
+        self.prior_ = read_json(folder / "dummy.json")["prior"]

@@ -12,6 +12,9 @@ from raytabdl.component import Choice, Classic, Integer, Real, Space
 from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.persistence import read_arrays, write_arrays
 
+BELOW_ALL = np.float32(-1e31)
+"""What stands for a missing number: less than any that a schema gives."""
+
 _FIELDS = ("feature", "threshold", "left", "right", "value")
 
 
@@ -154,8 +157,8 @@ def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
 
 def _matrix(X: Inputs) -> NDArray[np.float32]:
     """Numbers first, then codes; a missing number lies below all others, so that a split can part it from them."""
-    below = np.float32(-1e31)
-    return np.concatenate([np.where(np.isnan(X.numeric), below, X.numeric), X.categorical.astype(np.float32)], axis=1)
+    numbers = np.where(np.isnan(X.numeric), BELOW_ALL, X.numeric)
+    return np.concatenate([numbers, X.categorical.astype(np.float32)], axis=1)
 
 
 def _leaf_values(tree: dict[str, NDArray[Any]], matrix: NDArray[np.float32]) -> NDArray[np.floating]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.component import Choice, Classic, Integer, Real, Space
-from raytabdl.exceptions import DataError
+from raytabdl.exceptions import CorruptModelError, DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 
 
@@ -155,7 +155,11 @@ class LightGBM(Classic):
     def load(self, folder: Path) -> None:
         import lightgbm
 
-        self.booster_ = lightgbm.Booster(model_str=(folder / "lightgbm.txt").read_text())
+        path = folder / "lightgbm.txt"
+        try:
+            self.booster_ = lightgbm.Booster(model_str=path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, lightgbm.basic.LightGBMError) as error:
+            raise CorruptModelError(f"{path} is no model of LightGBM ({error}); restore it from a copy") from error
         self._trained_on = None
 
 

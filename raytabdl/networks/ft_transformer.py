@@ -88,12 +88,12 @@ class FTTransformer(Network, nn.Module):
 
     def _tokens(self, x_num: Tensor, x_cat: Tensor) -> Tensor:
         """The tokens of the row, of the numbers and of the categories, (batch, n_tokens, d_token)."""
-        tokens = [self.row.expand(len(x_num), 1, -1)]
+        tokens = [self.row.expand(x_num.shape[0], 1, -1)]
         if self.numbers is not None:
             tokens.append(self.numbers(x_num))
         if self.category_bias is not None:
             codes = torch.cat(self.categories(x_cat), dim=1)
-            tokens.append(codes.view(len(codes), *self.category_bias.shape) + self.category_bias)
+            tokens.append(codes.view(codes.shape[0], *self.category_bias.shape) + self.category_bias)
         return torch.cat(tokens, dim=1)
 
 

@@ -20,7 +20,7 @@ from raytabdl.component import Component, Config, Horizon, Network, on_rungs
 from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.members import dimensions
 from raytabdl.networks import n_parameters
-from raytabdl.persistence import read_json, write_json
+from raytabdl.persistence import read_arrays, read_json, write_json
 from raytabdl.pipeline.base import Pipeline, Point
 from raytabdl.pipeline.standard import Standard
 from raytabdl.preprocessing import FAMILIES, Chosen, FoldCache, Preprocessing
@@ -59,6 +59,7 @@ class NetworkPipeline(Pipeline):
         self._cache = cache or FoldCache()
         self._best_weights: list[dict[str, Tensor]] = []  # of each network that predicts together: see Averaging
         self._best_epoch = 0
+        self._together: tuple[nn.Module, ...] = ()  # of a model that was loaded
         self._training: Training | None = None
         self.last_epoch: Epoch | None = None
         """The last epoch that this pipeline has trained."""
@@ -105,14 +106,25 @@ class NetworkPipeline(Pipeline):
         assert self._training is not None
         return self._predictions(self._training.predictors(), self._tensors(inputs))
 
-    def _predict_raw(self, inputs: Inputs) -> Array:
+    def networks(self) -> tuple[nn.Module, ...]:
+        """The modules whose predictions are averaged, mostly one, with the weights of the best point.
+
+        Each maps what ``preprocessing`` makes of rows: (n, d_num) float32 and (n, d_cat) int64.
+        """
         assert self.network is not None
-        networks = [self.network]
-        if self._training is not None or len(self._best_weights) > 1:  # a training has its network at its last point
-            networks = [copy.deepcopy(self.network) for _ in self._best_weights]
-            for network, weights in zip(networks, self._best_weights, strict=True):
+        if self._training is None and len(self._best_weights) == 1:
+            return (self.network,)
+        if self._training is not None or not self._together:  # a training has its network at its last point
+            together = tuple(copy.deepcopy(self.network).eval() for _ in self._best_weights)
+            for network, weights in zip(together, self._best_weights, strict=True):
                 network.load_state_dict(weights)
-        return self._predictions(networks, self._tensors(inputs))
+            if self._training is not None:
+                return together
+            self._together = together
+        return self._together
+
+    def _predict_raw(self, inputs: Inputs) -> Array:
+        return self._predictions(self.networks(), self._tensors(inputs))
 
     def _save_model(self, folder: Path) -> None:
         tensors = {name: tensor.cpu() for name, tensor in _labelled("network", self._best_weights).items()}
@@ -123,9 +135,10 @@ class NetworkPipeline(Pipeline):
 
     def _load_model(self, folder: Path) -> None:
         shape = read_json(folder / "network.json")
-        tensors = safetensors.torch.load_file(folder / "network.safetensors")
+        arrays = read_arrays(folder / "network.safetensors")
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("network")}
         self._best_weights = _unlabelled("network", tensors)
-        self.preprocessing.restore({k: tensor.numpy() for k, tensor in tensors.items() if not k.startswith("network")})
+        self.preprocessing.restore({k: array for k, array in arrays.items() if not k.startswith("network")})
         self.standard = Standard(**{field.name: shape[field.name] for field in fields(Standard)})
         self.network = self._new_network(shape["d_num"], tuple(shape["cardinalities"])).to(_device()).eval()
         self.network.load_state_dict(self._best_weights[0])

@@ -80,6 +80,11 @@ class Preprocessing:
         self._steps = {label: _step(steps[label]) for label in ("levels", *order, "features")}
         self._resampler = resampler
 
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Those that map rows, in the order in which they do."""
+        return tuple(self._steps.values())
+
     def fit_resample(self, X: Inputs, y: Array, target: Target, seed: int) -> tuple[Inputs, Array]:
         """Fits every step on a training part, and gives what a network is to be trained on."""
         weights = X.weights

@@ -57,7 +57,8 @@ class Reduction(Step):
         self.size_: Rows = np.zeros(3, np.int64)  # components that the rows allow, columns, and the seed
         self.centre_: NDArray[np.float64] = np.empty(0, np.float64)
         self.factor_: NDArray[np.float64] = np.ones(1)
-        self._model: Any = None
+        self.transformer: Any = None
+        """The fitted one of scikit-learn, or what stands for it."""
 
     def fit(self, X: Inputs, y: Array, target: Target, rng: np.random.Generator) -> Reduction:
         n_rows = max(_LEAST_FIT_ROWS, _MAX_FIT_CELLS // max(1, X.numeric.shape[1]))
@@ -71,10 +72,10 @@ class Reduction(Step):
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")  # of iterations that did not converge, and of ranks
             try:
-                self._model = self._transformer(*self.size_.tolist()).fit(numbers)
+                self.transformer = self._transformer(*self.size_.tolist()).fit(numbers)
             except (np.linalg.LinAlgError, ValueError):  # the latter where a decomposition meets the nan of another
                 return self._given_up()
-        outputs = np.asarray(self._model.transform(numbers))
+        outputs = np.asarray(self.transformer.transform(numbers))
         variance = float(outputs.var(axis=0).sum()) / max(1, outputs.shape[1])
         if not (np.isfinite(variance) and variance > 0):
             return self._given_up()
@@ -87,23 +88,23 @@ class Reduction(Step):
         numbers = np.empty((len(X), len(self.centre_)), np.float32)
         for begin in range(0, len(X), _CHUNK_ROWS):
             rows = slice(begin, begin + _CHUNK_ROWS)
-            outputs = np.asarray(self._model.transform(self._bounded(X.numeric[rows])))
+            outputs = np.asarray(self.transformer.transform(self._bounded(X.numeric[rows])))
             numbers[rows] = np.clip((outputs - self.centre_) * self.factor_, -_LARGEST_OUTPUT, _LARGEST_OUTPUT)
         return with_numbers(X, numbers)
 
     def state(self) -> dict[str, NDArray[Any]]:
         state = super().state()
-        if self._model is not None:
-            state |= {f"model.{name}": np.asarray(getattr(self._model, name)) for name in self.arrays}
+        if self.transformer is not None:
+            state |= {f"model.{name}": np.asarray(getattr(self.transformer, name)) for name in self.arrays}
         return state
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         super().restore(state)
         if len(self.columns_):
-            self._model = self._transformer(*self.size_.tolist())
-            self._model.n_features_in_ = len(self.columns_)
+            self.transformer = self._transformer(*self.size_.tolist())
+            self.transformer.n_features_in_ = len(self.columns_)
             for name in self.arrays:
-                setattr(self._model, name, state[f"model.{name}"])
+                setattr(self.transformer, name, state[f"model.{name}"])
 
     def _transformer(self, n_rows: int, n_columns: int, seed: int) -> Any:
         """The unfitted transformer for a table of this size."""
@@ -117,7 +118,7 @@ class Reduction(Step):
         return np.clip(numbers[:, self.columns_].astype(np.float64), -_LARGEST_INPUT, _LARGEST_INPUT)
 
     def _given_up(self) -> Reduction:
-        self.columns_, self._model = np.empty(0, np.int64), None
+        self.columns_, self.transformer = np.empty(0, np.int64), None
         return self
 
 

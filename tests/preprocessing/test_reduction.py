@@ -88,7 +88,7 @@ def test_independent_components_are_no_more_than_the_rank():
 def test_the_products_of_kitchen_sinks_approximate_the_kernel():
     X = np.random.default_rng(0).normal(size=(50, 200)).astype(np.float32)
     outcome = fitted(RandomKitchenSinks(share=4.0, gamma=1.0), X)
-    waves = outcome._model.transform(X.astype(np.float64))
+    waves = outcome.transformer.transform(X.astype(np.float64))
     distances = np.square(X[:, None] - X[None]).sum(axis=2)
     assert waves @ waves.T == pytest.approx(np.exp(-distances / 200), abs=0.25)
 
