@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -20,20 +19,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from raytabdl.checks import table_and_target
 from raytabdl.clock import Clock
-from raytabdl.exceptions import RunFolderError, SettingError
+from raytabdl.exceptions import RunFolderError
 from raytabdl.inputs import Array, Target, TaskType
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import Metric
+from raytabdl.parameters import checked_settings
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.callbacks import check_callbacks, loggers_of, telling
-from raytabdl.runtime.limits import LEAST_GIGABYTES
 from raytabdl.runtime.mirror import Mirror, is_uri, mirrored
 from raytabdl.runtime.progress import Figures, show
 from raytabdl.runtime.run import (
     Run,
-    Settings,
     connecting,
     default_portfolio,
     execute,
@@ -42,7 +40,7 @@ from raytabdl.runtime.run import (
     spent_seconds,
     write_run,
 )
-from raytabdl.scorers import MetricChoice, check_known, chosen_metric, metric_name
+from raytabdl.scorers import MetricChoice, check_known, chosen_metric
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
@@ -122,7 +120,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         ``groups`` has n names: rows of one group are never trained on and validated by in the same fold.
         ``X_valid, y_valid`` are what is validated by, in the place of a part of ``X``, and are not trained on.
         """
-        settings, choices = _checked(self), preset(self.choices)
+        settings, choices = checked_settings(self), preset(self.choices)
         check_parts(self.validation, groups, X_valid, y_valid)
         check_known(self.metric, self._task_type)
         clock = Clock.start(math.inf if settings.time_limit is None else settings.time_limit)
@@ -419,74 +417,3 @@ def _name_of(y: Any) -> str | None:
 def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:
     if target.task_type.is_classification != cls._task_type.is_classification:
         raise RunFolderError(f"{folder.path} is of a {target.task_type.value} task, which {cls.__name__} is not for")
-
-
-def _checked(estimator: _Tabular) -> Settings:
-    """The settings, once each parameter is a value that it can have."""
-    limit, n_trials = estimator.time_limit, estimator.n_trials
-    if limit is None and n_trials is None:
-        raise SettingError("time_limit and n_trials are both None: give seconds or a number of trials")
-    for name, kinds, wanted in _OBJECTS:
-        value = getattr(estimator, name)
-        if not (value is None or isinstance(value, kinds) or (name == "metric" and callable(value))):
-            raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
-    check_callbacks(estimator.callbacks)
-    return Settings(
-        None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
-        None if n_trials is None else _count("n_trials", n_trials, least=1),
-        metric_name(estimator.metric),
-        _count("seed", estimator.seed, least=0),
-        None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
-        _gpus(estimator.gpus_per_trial),
-        _count("ensemble_size", estimator.ensemble_size, least=1),
-        _optional_seconds("trial_seconds", estimator.trial_seconds),
-        _optional_seconds("trial_time_limit", estimator.trial_time_limit),
-        None if estimator.trial_memory is None else _gigabytes(estimator.trial_memory),
-    )
-
-
-_OBJECTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
-    ("metric", (str, Metric), "the name of a metric, a Metric, a scorer of scikit-learn or a function"),
-    ("choices", (str, Choices), "the name of a preset or a Choices"),
-    ("portfolio", (Portfolio,), "a Portfolio"),
-    ("run_folder", (str, PathLike), "a path"),
-    ("progress", (bool,), "True or False"),
-)
-"""The parameters that are objects: their types, in words too."""
-
-
-def _seconds(name: str, value: Any, way_out: str) -> float:
-    if not _is_number(value):
-        raise SettingError(f"{name} must be a number of seconds, got {value!r}")
-    if not (math.isfinite(value) and value > 0):
-        raise SettingError(f"{name} must be positive and finite, got {value!r}; {way_out}")
-    return float(value)
-
-
-def _optional_seconds(name: str, value: Any) -> float | None:
-    return None if value is None else _seconds(name, value, "for no limit give None")
-
-
-def _gigabytes(value: Any) -> float:
-    if not (_is_number(value) and math.isfinite(value) and value >= LEAST_GIGABYTES):
-        raise SettingError(
-            f"trial_memory must be a number of gigabytes of at least {LEAST_GIGABYTES}, of which a worker takes 0.3 "
-            f"before it trains, got {value!r}; for no limit give None"
-        )
-    return float(value)
-
-
-def _count(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise SettingError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return int(value)
-
-
-def _gpus(value: Any) -> float:
-    if not (_is_number(value) and math.isfinite(value) and value >= 0):
-        raise SettingError(f"gpus_per_trial must be a number of at least 0, got {value!r}")
-    return float(value)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

@@ -134,7 +134,7 @@ class Schema:
                 codes, keys = _factorize(frame[column.name], column.name)
                 plain[column.name] = np.array([*keys, ""], dtype=object)[codes]  # code -1 is missing
             else:
-                plain[column.name] = _as_float(frame[column.name], column.kind, column.name)
+                plain[column.name] = _read(frame[column.name], column.kind, column.name)
         return plain
 
     def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
