@@ -134,9 +134,8 @@ def group_partition(y: Array, groups: Rows, target: Target, n_folds: int, rng: n
     strata = _strata(y, target)
     counts = np.zeros((n_groups, int(strata.max()) + 1))
     np.add.at(counts, (groups, strata), 1)
-    is_alone = np.zeros(n_groups, bool)
-    if target.task_type.is_classification:
-        is_alone[:] = counts[:, (counts > 0).sum(axis=0) == 1].any(axis=1)
+    is_in_one = (counts > 0).sum(axis=0) == 1
+    is_alone = np.asarray(counts[:, is_in_one].any(axis=1) & target.task_type.is_classification, bool)
     n_folds = min(n_folds, int((~is_alone).sum()))
     if n_folds < 1 or n_groups < 2:
         raise DataError(

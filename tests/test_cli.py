@@ -320,6 +320,29 @@ def test_fit_predict_and_leaderboard(table: Path, tmp_path: Path) -> None:
     assert "columns missing from the table: ['colour']" in error
 
 
+def test_weights_groups_and_time_order_are_columns_and_a_flag(table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table).assign(heavy=np.arange(200) % 2, shop=np.arange(200) // 10)
+    frame.to_csv(table, index=False)
+    named = ("--weight", "heavy", "--group", "shop")
+    fit = run("fit", table, "--target", "kind", *named, "--time-limit", 0.5, "--out", tmp_path / "run")
+    assert fit.exit_code == 0, fit.output
+    assert list(json.loads((tmp_path / "run" / "schema.json").read_text())["names"]) == ["size", "colour"]
+    folds = np.load(tmp_path / "run" / "task" / "folds.npy").reshape(20, 5)
+    assert (folds == folds[:, :1]).all()  # of each shop the 5 rows that weigh something
+    fit = run("fit", table, "--target", "kind", "--time-order", "--time-limit", 0.5, "--out", tmp_path / "later")
+    assert fit.exit_code == 0, fit.output
+    assert np.load(tmp_path / "later" / "task" / "folds.npy").tolist() == [-1] * 160 + [0] * 40
+
+
+def test_columns_that_do_not_exist_are_refused_by_the_option_that_names_them(table: Path, tmp_path: Path) -> None:
+    for option in ("--weight", "--group"):
+        error = refused(run("fit", table, "--target", "kind", option, "none", "--out", tmp_path / "run"))
+        assert f"'{option}'" in error
+        assert "no column 'none'" in error
+    both = ("--group", "colour", "--time-order")
+    assert "leave one out" in refused(run("fit", table, "--target", "kind", *both, "--out", tmp_path / "run"))
+
+
 def test_a_regression_has_no_probabilities(table: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     fit = run("fit", table, "--target", "size", "--time-limit", 0.5, "--out", folder)

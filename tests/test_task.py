@@ -135,6 +135,7 @@ def test_five_rows_are_trained_on_and_validated_apart():
 def test_two_rows_are_trained_on_and_validated_alike():
     task = make_task(np.array([[1.0], [2.0]]), np.array([0, 1]), BINARY, 5, np.random.default_rng(0))
     assert [rows.tolist() for rows in task.split(0)] == [[0, 1], [0, 1]]
+    assert task.n_folds == 1
 
 
 def test_probabilities_that_would_not_fit_are_refused_with_their_size():
