@@ -33,6 +33,8 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> TabularClassifier:
     history.append(Trial("0001", {"model": "mlp"}, "portfolio", 0, 0))
     history.append(Result("0001", 1, 0.9, 0.9, {"log_loss": 0.9, "roc_auc": 0.5, "accuracy": 0.5}, Seconds(), 1.1))
     history.append(Change("0001", Status.STOPPED, 1.2))
+    history.append(Trial("0001.1", {"model": "mlp"}, "bag", -1, 0, fold=1))
+    history.append(Change("0001.1", Status.STOPPED, 1.3))
     clf.folder_.finish()  # the hashes are those of the changed history
     return clf
 

@@ -12,9 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from raytabdl import TabularClassifier, TabularRegressor, cli
+from raytabdl.ensemble import Ensemble, fold_of
 from raytabdl.exceptions import RunFolderError
 from raytabdl.inputs import Inputs
 from raytabdl.metrics import Metric
+from raytabdl.persistence import write_array
 from raytabdl.report import validation
 from raytabdl.report.collect import collect, outcome
 from raytabdl.report.facts import Report
@@ -207,6 +209,21 @@ def test_a_saved_model_has_a_summary_too(classifier: TabularClassifier, tmp_path
 
 
 # Pure parts.
+
+
+def test_a_fold_counts_where_all_trials_of_the_ensemble_were_validated_on_it(
+    regressor: TabularRegressor, tmp_path: Path
+) -> None:
+    folder = copy_of(regressor.folder_, tmp_path)
+    task = folder.read_task(regressor.predictor_.target)
+    n_rows = [len(task.split(fold)[1]) for fold in range(task.n_folds)]
+    for member, value in {"a@27": 1.0, "a.1@27": 3.0, "a.2@27": 5.0, "b@9": 2.0, "b.1@9": 4.0}.items():
+        write_array(folder.predictions / f"{member}.npy", np.full(n_rows[fold_of(member)], value))
+    ensemble = Ensemble({"a@27": 0.2, "a.1@27": 0.2, "a.2@27": 0.2, "b@9": 0.2, "b.1@9": 0.2}, 0.0)
+    y, predictions = validation._predictions(folder, ensemble, task)
+    np.testing.assert_array_equal(y, np.concatenate([task.y[task.split(fold)[1]] for fold in (0, 1)]))
+    expected = [0.6 * 1.0 + 0.4 * 2.0, 0.6 * 3.0 + 0.4 * 4.0]
+    np.testing.assert_allclose(predictions, np.repeat(expected, n_rows[:2]))
 
 
 def test_rare_classes_stand_together() -> None:

@@ -124,3 +124,11 @@ def test_steps_hold_until_the_next_one_and_to_the_end() -> None:
     assert len(corners) == 4
     assert corners[0][1] == corners[1][1] != corners[2][1] == corners[3][1]
     assert corners[1][0] == corners[2][0] == (corners[0][0] + corners[3][0]) / 2
+
+
+def test_labels_of_a_figure_are_escaped() -> None:
+    svg = chart('a" onload="b', [], Axis("<x>", 0.0, 1.0), Axis("</svg><script>", 0.0, 1.0))
+    (figure, *_), read = Reader(svg).elements, Reader(svg).text
+    assert figure[1]["aria-label"] == 'a" onload="b'
+    assert "<x>" in read
+    assert "</svg><script>" in read
