@@ -22,7 +22,7 @@ from raytabdl.pipeline import make_pipeline
 from raytabdl.preprocessing import FoldCache
 from raytabdl.runtime.cells import REPORT, Cell, Cells, run_cells
 from raytabdl.runtime.estimate import Watch
-from raytabdl.runtime.evaluation_plan import EvaluationSettings, cell_name, horizon_of
+from raytabdl.runtime.evaluation_plan import EvaluationSettings, EvaluationStudy, cell_name, horizon_of
 from raytabdl.runtime.searcher import trial_seed
 
 
