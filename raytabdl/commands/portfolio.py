@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from raytabdl.commands.console import show_table
-from raytabdl.commands.study import ProgressLine, read_tasks, study_options
+from raytabdl.commands.study import ProgressLine, counted, read_tasks, study_options
 
 _PRESETS = click.Choice(("small", "medium", "full"))
 
@@ -56,7 +56,7 @@ def evaluate(
     portfolio can be learned too.
     """
     from raytabdl.candidates import gather
-    from raytabdl.evaluations import TABLE, read_evaluations, write_table
+    from raytabdl.evaluations import TABLE, lines_of, read_evaluations, write_table
     from raytabdl.exceptions import NoSuccessfulTrialError
     from raytabdl.runtime.evaluation_plan import EvaluationSettings, EvaluationStudy, as_settings
     from raytabdl.space import configuration_space
@@ -83,7 +83,8 @@ def evaluate(
 
                 run(study, n_workers=team.n, is_over=team.is_over, watch=ProgressLine(team.n))
         if found.n_failed == found.n_cells:
-            raise NoSuccessfulTrialError(f"all {found.n_cells} evaluations failed; {out}/evaluations.jsonl says why")
+            failures = (line.reason for line in lines_of(folder.path))
+            raise NoSuccessfulTrialError(f"all {found.n_cells} evaluations failed: {counted(failures)}")
         if found.n_finished:
             write_table(read_evaluations(folder.path), folder.path / TABLE)
     left = found.n_cells - found.n_finished
