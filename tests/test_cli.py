@@ -225,24 +225,6 @@ def test_nothing_is_written_as_arff(tmp_path: Path) -> None:
 # The kind of a target.
 
 
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        (["a", "b"] * 50, "classification"),
-        ([True, False] * 50, "classification"),
-        (pd.Categorical(range(100)), "classification"),
-        ([0, 1, 2, 19] * 25, "classification"),
-        ([0.0, 1.0] * 50, "classification"),
-        (range(20), "classification"),
-        (range(21), "regression"),
-        ([0.5, 1.0] * 50, "regression"),
-        (np.linspace(0, 1, 100), "regression"),
-    ],
-)
-def test_the_kind_of_a_target_follows_from_its_values(values: object, kind: str) -> None:
-    assert cli._infer_kind(pd.Series(values))[0] == kind
-
-
 def test_the_option_overrules_the_values(capsys: pytest.CaptureFixture[str]) -> None:
     y = pd.Series([0, 1, 2], name="stars")
     assert cli._is_classification(y, "auto")

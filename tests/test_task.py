@@ -9,7 +9,7 @@ import pytest
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Target, TaskType
-from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
+from raytabdl.task import encode_further, encode_labels, encode_values, infer_kind, infer_target, make_task
 from raytabdl.validation import MAX_VALIDATION_ROWS
 
 BINARY, MULTICLASS = Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3)
@@ -195,3 +195,21 @@ def test_a_column_that_is_the_target_is_warned_of(leak, y, target):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make_task(frame.drop(columns="leak"), y, target, 3, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["a", "b"] * 50, "classification"),
+        ([True, False] * 50, "classification"),
+        (pd.Categorical(range(100)), "classification"),
+        ([0, 1, 2, 19] * 25, "classification"),
+        ([0.0, 1.0] * 50, "classification"),
+        (range(20), "classification"),
+        (range(21), "regression"),
+        ([0.5, 1.0] * 50, "regression"),
+        (np.linspace(0, 1, 100), "regression"),
+    ],
+)
+def test_the_kind_of_a_target_follows_from_its_values(values: object, kind: str) -> None:
+    assert infer_kind(pd.Series(values))[0] == kind

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from raytabdl.commands.study import ProgressLine, read_tasks, study_options
+from raytabdl.commands.study import ProgressLine, counted, read_tasks, study_options
 
 
 @click.command("run")
@@ -41,10 +41,11 @@ def make_curves(
     different scores: what is to be drawn in one picture must be of one kind. A curve that is broken off, or whose loss
     becomes infinite, has no values from there on.
 
-    What is finished is kept in the folder,
-    and the same command goes on after a kill at any time. The folder can be asked and drawn meanwhile (lcbench info,
-    query, plot); in the end full.json, light.json and full.parquet are written to it.
+    What is finished is kept in the folder, and the same command goes on after a kill at any time. The folder can be
+    asked and drawn meanwhile (lcbench info, query, plot); in the end full.json, light.json and full.parquet are written
+    to it.
     """
+    from raytabdl.curves.folder import LINES
     from raytabdl.exceptions import NoSuccessfulTrialError
     from raytabdl.runtime.lcbench_plan import CurveSettings, as_settings, begin, curve_cells, estimate, write_files
     from raytabdl.study_folder import StudyFolder
@@ -78,6 +79,7 @@ def make_curves(
             click.echo(f"{left:,} curves are left; the same command goes on, and {out} can be read meanwhile")
             return
         if found.n_failed == found.n_cells:
-            raise NoSuccessfulTrialError(f"all {found.n_cells} trainings failed; {folder.path}/curves.jsonl says why")
+            failures = (line.get("failure", "") for line in folder.records(LINES))
+            raise NoSuccessfulTrialError(f"all {found.n_cells} trainings failed: {counted(failures)}")
         for path in write_files(folder.path):
             click.echo(f"{path} ({path.stat().st_size:,} bytes)")

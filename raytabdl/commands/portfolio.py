@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from raytabdl.commands.console import show_table
-from raytabdl.commands.study import ProgressLine, read_tasks, study_options
+from raytabdl.commands.study import ProgressLine, counted, read_tasks, study_options
 
 _PRESETS = click.Choice(("small", "medium", "full"))
 
@@ -56,18 +56,9 @@ def evaluate(
     portfolio can be learned too.
     """
     from raytabdl.candidates import gather
-    from raytabdl.evaluations import TABLE, read_evaluations, write_table
+    from raytabdl.evaluations import TABLE, lines_of, read_evaluations, write_table
     from raytabdl.exceptions import NoSuccessfulTrialError
-    from raytabdl.runtime.evaluation_plan import (
-        EvaluationSettings,
-        Rungs,
-        as_settings,
-        begin,
-        estimate,
-        facts_of,
-        pairs,
-        take_finished,
-    )
+    from raytabdl.runtime.evaluation_plan import EvaluationSettings, EvaluationStudy, as_settings
     from raytabdl.space import configuration_space
     from raytabdl.study_folder import StudyFolder
 
@@ -76,40 +67,24 @@ def evaluate(
     gathered = gather(configuration_space(settings.choices), n_design=n_design, runs=runs, seed=seed)
     if gathered.n_left_out:
         click.echo(f"{gathered.n_left_out} candidates are left out: the {preset} space lacks their family", err=True)
-    candidates = gathered.candidates
-    wanted = pairs(candidates, [facts_of(task) for task in tasks])
     folder = StudyFolder(out.absolute())
-    found = estimate(wanted, tasks, settings.choices)
-    rungs = Rungs({candidate.id: candidate for candidate in candidates})
-    take_finished(folder, found, rungs)
-    click.echo(
-        f"{len(candidates)} candidates on {len(tasks)} data sets: {found.line(n_workers or os.cpu_count() or 1)}",
-        err=True,
-    )
+    study = EvaluationStudy.of(settings, folder, tasks, gathered.candidates)
+    found, n_cores = study.found, n_workers or os.cpu_count() or 1
+    click.echo(f"{len(study.candidates)} candidates on {len(tasks)} data sets: {found.line(n_cores)}", err=True)
     if dry_run:
         return
     with folder.begun(as_settings(settings)):
-        begin(folder, candidates, tasks)
+        study.begin()
         if found.n_finished < found.n_cells:
             from raytabdl.runtime.workers import workers
 
             with workers(n_workers, seconds) as team:
                 from raytabdl.runtime.evaluation import evaluate as run
 
-                watch = ProgressLine(team.n)
-                run(
-                    wanted,
-                    tasks,
-                    settings,
-                    folder,
-                    found,
-                    rungs,
-                    n_workers=team.n,
-                    is_over=team.is_over,
-                    watch=watch,
-                )
+                run(study, n_workers=team.n, is_over=team.is_over, watch=ProgressLine(team.n))
         if found.n_failed == found.n_cells:
-            raise NoSuccessfulTrialError(f"all {found.n_cells} evaluations failed; {out}/evaluations.jsonl says why")
+            failures = (line.reason for line in lines_of(folder.path))
+            raise NoSuccessfulTrialError(f"all {found.n_cells} evaluations failed: {counted(failures)}")
         if found.n_finished:
             write_table(read_evaluations(folder.path), folder.path / TABLE)
     left = found.n_cells - found.n_finished

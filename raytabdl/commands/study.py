@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,6 +53,16 @@ def read_tasks(
 
     found = data_sets(sources, names)
     return [read_study_task(one, max_rows=max_rows, seed=seed, with_test=with_test) for one in found]
+
+
+def counted(failures: Iterable[str]) -> str:
+    """The last lines of tracebacks with how often each occurred, the most frequent first.
+
+    >>> counted(["Traceback", "", "Traceback", "MemoryError"])
+    '2 x Traceback; 1 x MemoryError'
+    """
+    reasons = Counter(text.strip().splitlines()[-1] for text in failures if text.strip())
+    return "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,31 +15,20 @@ import torch
 from ray import tune
 
 from raytabdl.collection import StudyTask
-from raytabdl.evaluations import LINES, Candidate, End, Evaluation, Facts, predictions_file
+from raytabdl.evaluations import LINES, End, Evaluation, predictions_file
 from raytabdl.metrics import metric
 from raytabdl.persistence import make_folder, write_array
 from raytabdl.pipeline import make_pipeline
 from raytabdl.preprocessing import FoldCache
 from raytabdl.runtime.cells import REPORT, Cell, Cells, run_cells
-from raytabdl.runtime.estimate import Estimate, Watch
-from raytabdl.runtime.evaluation_plan import EvaluationSettings, Rungs, cell_name, horizon_of
+from raytabdl.runtime.estimate import Watch
+from raytabdl.runtime.evaluation_plan import EvaluationSettings, EvaluationStudy, cell_name, horizon_of
 from raytabdl.runtime.searcher import trial_seed
-from raytabdl.study_folder import StudyFolder
 
 
-def evaluate(
-    wanted: Sequence[tuple[Candidate, Facts]],
-    tasks: Sequence[StudyTask],
-    settings: EvaluationSettings,
-    folder: StudyFolder,
-    found: Estimate,
-    rungs: Rungs,
-    *,
-    n_workers: int,
-    is_over: Callable[[], bool],
-    watch: Watch,
-) -> None:
+def evaluate(study: EvaluationStudy, *, n_workers: int, is_over: Callable[[], bool], watch: Watch) -> None:
     """Evaluates what the folder lacks, and adds each result to it as it comes."""
+    folder, found, rungs = study.folder, study.found, study.rungs
 
     def keep(cell: Cell, line: Evaluation) -> None:
         folder.append(LINES, line.to_fields())
@@ -60,14 +49,14 @@ def evaluate(
 
     left = [
         Cell(name, own.name, {"candidate": candidate.id, "config": dict(candidate.config)})
-        for candidate, own in wanted
+        for candidate, own in study.wanted
         if (name := cell_name(own.name, candidate.id)) not in found.finished_s
     ]
-    for _, own in wanted:
+    for _, own in study.wanted:
         make_folder(predictions_file(folder.path, own.name, "").parent)
-    references = {task.name: ray.put(task) for task in tasks}
+    references = {task.name: ray.put(task) for task in study.tasks}
     run = Cells(left, on_report, on_lost, is_over, n_workers, folder.path / "tune")
-    run_cells(run, EvaluationTrainable, tasks=references, settings=settings, folder=str(folder.path))
+    run_cells(run, EvaluationTrainable, tasks=references, settings=study.settings, folder=str(folder.path))
 
 
 class EvaluationTrainable(tune.Trainable):

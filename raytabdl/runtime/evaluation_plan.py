@@ -20,7 +20,6 @@ from raytabdl.runtime.estimate import Estimate
 from raytabdl.search.policy import BOOSTER, NETWORK, Plan, plan
 from raytabdl.space import ROOT, Choices, named
 from raytabdl.study_folder import StudyFolder
-from raytabdl.task import Task
 
 FIT_SECONDS, FIT_WORKERS = 300.0, 2
 """The fit for which a portfolio is learned: its horizons are those of the study."""
@@ -140,30 +139,49 @@ def _seconds(candidate: Candidate, study_task: StudyTask, choices: Choices) -> f
     return min(RULE_OF_THUMB * seconds, planned.full_trial_seconds)
 
 
-def take_finished(folder: StudyFolder, found: Estimate, rungs: Rungs) -> None:
-    """Reads what the folder has: what is finished is not done again, and all of it sets the bar at the rungs."""
-    for line in lines_of(folder.path):
-        if line.candidate in rungs.candidates and line.budget > 0:
-            rungs.add(line)
-        if line.end and (name := cell_name(line.data_set, line.candidate)) in found.expected_s:
-            found.finished(name, line.seconds, is_failure=line.end == End.FAILED.value)
+@dataclass(frozen=True)
+class EvaluationStudy:
+    """All that is evaluated, and what the folder has of it."""
 
+    settings: EvaluationSettings
+    folder: StudyFolder
+    tasks: Sequence[StudyTask]
+    candidates: Sequence[Candidate]
+    wanted: Sequence[tuple[Candidate, Facts]]
+    found: Estimate
+    rungs: Rungs
 
-def begin(folder: StudyFolder, candidates: Sequence[Candidate], tasks: Sequence[StudyTask]) -> None:
-    """Notes candidates and data sets in the folder, with the targets that predictions are judged by."""
-    known = {record["id"] for record in folder.records(CANDIDATES)}
-    for candidate in candidates:
-        if candidate.id not in known:
-            folder.append(CANDIDATES, asdict(candidate))
-    for study_task in tasks:
-        fields = asdict(facts_of(study_task))
-        folder.add_data_set(fields.pop("name"), fields.pop("content"), fields)
-        make_folder(targets_file(folder.path, study_task.name).parent)
-        write_array(targets_file(folder.path, study_task.name), _validation_targets(study_task.task))
+    @classmethod
+    def of(
+        cls,
+        settings: EvaluationSettings,
+        folder: StudyFolder,
+        tasks: Sequence[StudyTask],
+        candidates: Sequence[Candidate],
+    ) -> EvaluationStudy:
+        """Reads what the folder has: what is finished is not done again, and all of it sets the bar at the rungs."""
+        wanted = pairs(candidates, [facts_of(task) for task in tasks])
+        found = estimate(wanted, tasks, settings.choices)
+        rungs = Rungs({candidate.id: candidate for candidate in candidates})
+        for line in lines_of(folder.path):
+            if line.candidate in rungs.candidates and line.budget > 0:
+                rungs.add(line)
+            if line.end and (name := cell_name(line.data_set, line.candidate)) in found.expected_s:
+                found.finished(name, line.seconds, is_failure=line.end == End.FAILED.value)
+        return cls(settings, folder, tasks, candidates, wanted, found, rungs)
 
-
-def _validation_targets(task: Task) -> Any:
-    return task.y[task.split(0)[1]]
+    def begin(self) -> None:
+        """Notes candidates and data sets in the folder, with the targets that predictions are judged by."""
+        folder = self.folder
+        known = {record["id"] for record in folder.records(CANDIDATES)}
+        for candidate in self.candidates:
+            if candidate.id not in known:
+                folder.append(CANDIDATES, asdict(candidate))
+        for study_task in self.tasks:
+            fields, task = asdict(facts_of(study_task)), study_task.task
+            folder.add_data_set(fields.pop("name"), fields.pop("content"), fields)
+            make_folder(targets_file(folder.path, study_task.name).parent)
+            write_array(targets_file(folder.path, study_task.name), task.y[task.split(0)[1]])
 
 
 def as_settings(settings: EvaluationSettings) -> dict[str, Any]:

@@ -76,8 +76,8 @@ def misfits(portfolio: Portfolio, space: ConfigurationSpace, *, root: str = "mod
     if not n_left_out + n_changed:
         return ""
     return (
-        f"of the {len(fates)} members of the portfolio {n_left_out} are left out, as the space lacks their family or "
-        f"forbids them, and {n_changed} are changed to fit it; raytabdl portfolio show says which"
+        f"of the {len(fates)} members of the portfolio, left out as the space lacks their family or forbids them: "
+        f"{n_left_out}; changed to fit it: {n_changed}; raytabdl portfolio show says which"
     )
 
 

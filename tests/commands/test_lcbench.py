@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from raytabdl import cli
+from raytabdl import cli, datasets
+from raytabdl.runtime.lcbench_plan import CurveSettings, as_settings
+from raytabdl.study_folder import StudyFolder
 
 
 def run(*arguments: object) -> Result:
@@ -93,3 +95,19 @@ def test_a_figure_of_too_few_configurations_is_refused(source: Path, tmp_path: P
 
 def test_importance_refuses_a_folder_without_a_run(tmp_path: Path) -> None:
     assert f"{tmp_path} holds no run" in refused(run("importance", tmp_path))
+
+
+def test_a_run_in_which_every_training_failed_says_why(tmp_path: Path) -> None:
+    table = f"{datasets.describe('car').path}:class"
+    command = ("lcbench", "run", table, "--rows", 100, "--configs", 2, "--epochs", 3, "--out", tmp_path / "run")
+    folder = StudyFolder(tmp_path / "run")
+    with folder.begun(as_settings(CurveSettings("small", 3, 100, 0))):
+        for name in ("0", "1"):
+            failed = {"dataset": "car", "id": name, "failure": "Traceback\nMemoryError: too wide", "seconds": 0.1}
+            folder.append("curves.jsonl", failed)
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "all 2 trainings failed: 2 x MemoryError: too wide" in result.stderr
+    other = run(*command, "--seed", 1)
+    assert other.exit_code == 2
+    assert f"Error: {tmp_path / 'run'} was begun with seed 0, got 1" in other.stderr.splitlines()[-1]

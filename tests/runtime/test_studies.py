@@ -18,16 +18,7 @@ from raytabdl.collection import StudyTask, data_sets, read_study_task
 from raytabdl.curves import LCBench
 from raytabdl.evaluations import Candidate, predictions_file, read_evaluations, targets_file
 from raytabdl.metrics import log_loss
-from raytabdl.runtime.evaluation_plan import (
-    EvaluationSettings,
-    Rungs,
-    as_settings,
-    begin,
-    estimate,
-    facts_of,
-    pairs,
-    take_finished,
-)
+from raytabdl.runtime.evaluation_plan import EvaluationSettings, EvaluationStudy, as_settings
 from raytabdl.study_folder import StudyFolder
 
 pytestmark = pytest.mark.ray
@@ -108,23 +99,10 @@ def evaluate(candidates: list[Candidate], task: StudyTask, folder: StudyFolder, 
     from raytabdl.runtime.evaluation import evaluate as run_evaluations
 
     settings = EvaluationSettings("medium", 300, 0)
-    wanted = pairs(candidates, [facts_of(task)])
-    found = estimate(wanted, [task], settings.choices)
-    rungs = Rungs({candidate.id: candidate for candidate in candidates})
-    take_finished(folder, found, rungs)
+    study = EvaluationStudy.of(settings, folder, [task], candidates)
     with folder.begun(as_settings(settings)):
-        begin(folder, candidates, [task])
-        run_evaluations(
-            wanted,
-            [task],
-            settings,
-            folder,
-            found,
-            rungs,
-            n_workers=1,
-            is_over=lambda: found.n_finished >= n_most,
-            watch=lambda found: None,
-        )
+        study.begin()
+        run_evaluations(study, n_workers=1, is_over=lambda: study.found.n_finished >= n_most, watch=lambda found: None)
 
 
 def test_candidates_are_evaluated_rung_by_rung_and_the_worst_leave(
