@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from os import PathLike
 from typing import Any
 
@@ -65,6 +66,8 @@ def _optional_seconds(name: str, value: Any) -> float | None:
 
 
 def _gigabytes(value: Any) -> float:
+    if sys.platform != "linux":
+        raise SettingError("trial_memory must be None here: the memory of a worker is watched on Linux only")
     if not (_is_number(value) and math.isfinite(value) and value >= LEAST_GIGABYTES):
         raise SettingError(
             f"trial_memory must be a number of gigabytes of at least {LEAST_GIGABYTES}, of which a worker takes 0.3 "

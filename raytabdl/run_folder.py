@@ -104,6 +104,11 @@ class RunFolder:
         """Folds as the steps of configurations made them, for all trials that share the steps; deleted at the end."""
         return self.path / "cache"
 
+    @property
+    def memouts(self) -> Path:
+        """Word of workers that ended for their memory, until the driver has read it."""
+        return self.path / "memouts"
+
     def model(self, member: str) -> Path:
         return self.models / member
 
@@ -231,11 +236,11 @@ class RunFolder:
 
     def note_memout(self, trial_id: str, gigabytes: float) -> None:
         """Leaves word of a worker that is about to end for its memory."""
-        write_json(make_folder(self.path / "memouts") / f"{trial_id}.json", gigabytes)
+        write_json(make_folder(self.memouts) / f"{trial_id}.json", gigabytes)
 
     def take_memout(self, trial_id: str) -> float | None:
         """The gigabytes that the worker of a trial ended with, once; None where it did not end for its memory."""
-        note = self.path / "memouts" / f"{trial_id}.json"
+        note = self.memouts / f"{trial_id}.json"
         if not note.exists():
             return None
         gigabytes = float(read_json(note))
@@ -321,7 +326,7 @@ class RunFolder:
 
     def finish(self) -> None:
         """Deletes what is of no use after the run, and writes the hashes of what predicting needs."""
-        for folder in (self.tune, self.cache):
+        for folder in (self.tune, self.cache, self.memouts):
             shutil.rmtree(folder, ignore_errors=True)
         write_manifest(self.path, [*KEPT, *(f"models/{member}" for member in self.read_ensemble().weights)])
 

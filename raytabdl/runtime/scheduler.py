@@ -71,11 +71,14 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         """Ends the worker of each trial that is past its limit and does not answer."""
         for trial in self.running():
             name = trial.config["trial"]
-            if name not in self._late and self._stopwatch.busy_s(name) > self._limits.seconds + GRACE_SECONDS:
+            if name in self._late or self._stopwatch.busy_s(name) <= self._limits.seconds + GRACE_SECONDS:
+                continue
+            live = self._controller._actor_manager._live_actors_to_ray_actors_resources
+            actor, _ = live.get(self._controller._trial_to_actor.get(trial), (None, None))
+            if actor is not None:
                 self._late.add(name)
                 trial.max_failures = 0  # it is not started again
-                tracked = self._controller._trial_to_actor[trial]
-                ray.kill(self._controller._actor_manager._live_actors_to_ray_actors_resources[tracked][0])
+                ray.kill(actor)
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self._controller = tune_controller

@@ -86,7 +86,7 @@ def join_and_leave():
     seen["was busy"] = busy(node)
     cluster.remove_node(node, allow_graceful=False)
 
-thread = threading.Thread(target=lambda: seen.update(outcomes=fit(range(1, 9)).folder_.history().outcomes()))
+thread = threading.Thread(target=lambda: seen.update(outcomes=fit(range(1, 7)).folder_.history().outcomes()))
 thread.start()
 join_and_leave()  # nodes are added in the main thread
 thread.join(timeout=150)
@@ -122,13 +122,13 @@ def test_a_node_that_joins_is_used_and_when_it_is_lost_the_run_goes_on_without_a
     seen = run(NODES, folder)
     assert seen["joined node is busy"]  # though the fit began with one worker
     assert seen["nodes"] == 1
-    assert seen["outcomes"] == {"success": 8}
+    assert seen["outcomes"] == {"success": 6}
     after = [r for r in records(folder) if not str(r.get("id") or r["trial_id"]).startswith("quick")]
     before = [json.loads(line) for line in seen["before"]]
     assert after[: len(before)] == before
     if seen["was busy"]:
-        (lost,) = [r for r in after if r["record"] == "change" and r["reason"].startswith("the worker was lost")]
-        assert lost["status"] == "running"  # it goes on elsewhere
+        lost = [r for r in after if r["record"] == "change" and r["reason"].startswith("the worker was lost")]
+        assert {r["status"] for r in lost} == {"running"}  # it goes on elsewhere
     assert max(r["budget"] for r in after[len(before) :] if r["record"] == "result") == 27
 
 

@@ -13,6 +13,7 @@ from raytabdl import TabularClassifier
 from raytabdl.exceptions import RunFolderError
 from raytabdl.runtime import mirror as mirrors
 from raytabdl.runtime.mirror import Mirror, is_uri
+from raytabdl.space import Choices
 
 Table = tuple[pd.DataFrame, pd.Series]
 
@@ -158,3 +159,28 @@ def test_a_run_in_s3_is_gone_on_with_on_a_machine_that_has_nothing_of_it(
     assert (loaded.predict_proba(table[0]) == first.predict_proba(table[0])).all()
     assert set(loaded.predictor_.ensemble.weights) == set(first.predictor_.ensemble.weights)
     assert not loaded.leaderboard().empty
+
+
+@pytest.mark.ray
+def test_a_run_whose_head_was_lost_is_gone_on_with_from_the_store(
+    ray_cluster: None, uri: str, table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its store is cut back to what it held in the middle of the second trial."""
+    monkeypatch.chdir(tmp_path)
+    options = {"time_limit": None, "n_workers": 1, "choices": Choices().only(["random_forest"])}
+    TabularClassifier(n_trials=2, run_folder=uri, **options).fit(*table)
+    shutil.rmtree(tmp_path / "raytabdl_runs")
+    store = tmp_path / "store" / "run"
+    for name in ("ensemble.json", "manifest.json"):
+        (store / name).unlink()
+    lines = (store / "trials.jsonl").read_text().splitlines(keepends=True)
+    n_kept = 1 + next(i for i, line in enumerate(lines) if '"trial", "id": "0001"' in line)
+    (store / "trials.jsonl").write_text("".join(lines[:n_kept]))
+
+    resumed = TabularClassifier.resume(uri, choices=options["choices"])
+    after = (store / "trials.jsonl").read_text().splitlines(keepends=True)
+    assert after[:n_kept] == lines[:n_kept]
+    assert any('"completed"' in line or '"stopped"' in line for line in after[n_kept:] if '"0001"' in line)
+    assert not any('"0000"' in line and '"result"' in line for line in after[n_kept:])
+    assert {"ensemble.json", "manifest.json"} <= {path.name for path in store.iterdir()}
+    assert resumed.score(*table) > 0.8
