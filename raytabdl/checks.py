@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from raytabdl.exceptions import DataError
@@ -30,15 +29,13 @@ def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
             if y not in X.columns:
                 raise DataError(f"the table has no column {y!r} to be the target; it has {list(X.columns)}")
             return X.drop(columns=y), X[y]
-    if isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y):
-        differing = np.flatnonzero(np.asarray(X.index != y.index))
-        if len(differing):
-            first = differing[0]
-            warnings.warn(
-                f"the indexes of X and y differ in {len(differing)} rows, the first at position {first} "
-                f"({X.index[first]!r} and {y.index[first]!r}): rows are matched by position, not by index",
-                stacklevel=3,
-            )
+    are_named = isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y)
+    if are_named and not X.index.equals(y.index):
+        warnings.warn(
+            f"the indexes of X and y differ ({list(X.index[:3])} and {list(y.index[:3])} at their beginning): rows "
+            "are matched by position, not by index",
+            stacklevel=3,
+        )
     return X, y
 
 
