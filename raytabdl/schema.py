@@ -209,7 +209,13 @@ def without_twins(schema: Schema, inputs: Inputs) -> tuple[Schema, Inputs]:
     columns = tuple(column for column in schema.columns if column.name not in twins)
     dropped = {**schema.dropped, **{name: f"the same as column {first!r}" for name, first in twins.items()}}
     kept = replace(schema, columns=columns, dropped=dropped)
-    return kept, Inputs(inputs.numeric[:, numeric], inputs.categorical[:, categorical], kept.cardinalities)
+    rest = replace(
+        inputs,
+        numeric=inputs.numeric[:, numeric],
+        categorical=inputs.categorical[:, categorical],
+        cardinalities=kept.cardinalities,
+    )
+    return kept, rest
 
 
 def _twins(columns: Sequence[Column], values: NDArray[Any]) -> tuple[list[int], dict[str, str]]:
