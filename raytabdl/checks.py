@@ -17,6 +17,9 @@ from raytabdl.tables import read_table
 MAX_PREDICTION_BYTES = 256 << 20
 """What the probabilities of the validation rows may take; each of some dozens of models has some."""
 
+_COPIES = 3
+"""A table is in memory at least as numbers and codes, as the part that is trained on, and as a model keeps it."""
+
 
 def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
     """The table and the target that ``fit`` was given: where X is the path of a file, y may name its column.
@@ -61,3 +64,27 @@ def check_size(n_rows: int, n_valid: Sequence[int], target: Target) -> None:
             f"{needed / 1e6:,.0f} MB for each model, more than {MAX_PREDICTION_BYTES / 1e6:,.0f} MB; merge rare "
             "classes, or use TabularRegressor where y is a number"
         )
+
+
+def check_memory(n_rows: int, n_columns: int) -> None:
+    """Raises DataError where a table cannot be learned from in the memory that there is, before it is tried."""
+    needed = _COPIES * n_rows * n_columns * 4
+    available = available_memory()
+    if available is not None and needed > available:
+        raise DataError(
+            f"{n_rows:,} rows of {n_columns:,} columns take at least {needed / 1e9:.3g} GB to learn from, and "
+            f"{available / 1e9:.3g} GB of memory are available: give fewer rows or columns"
+        )
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """The bytes that Linux and the limit of a container leave to programs; None where they do not tell."""
+    found = []
+    if meminfo.exists():
+        found += [
+            int(line.split()[1]) << 10 for line in meminfo.read_text().splitlines() if line[:13] == "MemAvailable:"
+        ]
+    for limit in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        if limit.exists() and (text := limit.read_text().strip()).isdigit():
+            found.append(int(text))
+    return min(found, default=None)

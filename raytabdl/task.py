@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from raytabdl.checks import check_size
+from raytabdl.checks import check_memory, check_size
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType
 from raytabdl.labels import array_of_objects, is_label
@@ -130,6 +130,7 @@ def encode_values(y: Any) -> NDArray[np.float64]:
 def make_task(X: Any, y: Any, target: Target, n_folds: int, rng: np.random.Generator) -> Task:
     """The task of a table and an encoded target."""
     frame = to_frame(X)
+    check_memory(*frame.shape)
     schema = infer_schema(frame)
     if len(frame) != len(y):
         raise DataError(f"X and y have inconsistent numbers of samples: {len(frame)} rows and {len(y)} targets")
