@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from raytabdl.exceptions import DataError
@@ -17,6 +16,9 @@ from raytabdl.tables import read_table
 
 MAX_PREDICTION_BYTES = 256 << 20
 """What the probabilities of the validation rows may take; each of some dozens of models has some."""
+
+_COPIES = 3
+"""A table is in memory at least as numbers and codes, as the part that is trained on, and as a model keeps it."""
 
 
 def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
@@ -30,15 +32,13 @@ def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
             if y not in X.columns:
                 raise DataError(f"the table has no column {y!r} to be the target; it has {list(X.columns)}")
             return X.drop(columns=y), X[y]
-    if isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y):
-        differing = np.flatnonzero(np.asarray(X.index != y.index))
-        if len(differing):
-            first = differing[0]
-            warnings.warn(
-                f"the indexes of X and y differ in {len(differing)} rows, the first at position {first} "
-                f"({X.index[first]!r} and {y.index[first]!r}): rows are matched by position, not by index",
-                stacklevel=3,
-            )
+    are_named = isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y)
+    if are_named and not X.index.equals(y.index):
+        warnings.warn(
+            f"the indexes of X and y differ ({list(X.index[:3])} and {list(y.index[:3])} at their beginning): rows "
+            "are matched by position, not by index",
+            stacklevel=3,
+        )
     return X, y
 
 
@@ -64,3 +64,27 @@ def check_size(n_rows: int, n_valid: Sequence[int], target: Target) -> None:
             f"{needed / 1e6:,.0f} MB for each model, more than {MAX_PREDICTION_BYTES / 1e6:,.0f} MB; merge rare "
             "classes, or use TabularRegressor where y is a number"
         )
+
+
+def check_memory(n_rows: int, n_columns: int) -> None:
+    """Raises DataError where a table cannot be learned from in the memory that there is, before it is tried."""
+    needed = _COPIES * n_rows * n_columns * 4
+    available = available_memory()
+    if available is not None and needed > available:
+        raise DataError(
+            f"{n_rows:,} rows of {n_columns:,} columns take at least {needed / 1e9:.3g} GB to learn from, and "
+            f"{available / 1e9:.3g} GB of memory are available: give fewer rows or columns"
+        )
+
+
+def available_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """The bytes that Linux and the limit of a container leave to programs; None where they do not tell."""
+    found = []
+    if meminfo.exists():
+        found += [
+            int(line.split()[1]) << 10 for line in meminfo.read_text().splitlines() if line[:13] == "MemAvailable:"
+        ]
+    for limit in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
+        if limit.exists() and (text := limit.read_text().strip()).isdigit():
+            found.append(int(text))
+    return min(found, default=None)

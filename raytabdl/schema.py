@@ -42,6 +42,9 @@ _ID_SHARE = 0.9
 
 _MIN_ID_ROWS = 20
 
+_MIN_TWIN_ROWS = 20
+"""The rows without the most frequent value that columns must share to be the same for more than chance."""
+
 LARGEST = 1e30  # float32 ends at 3.4e38; sums and squares of scaled values must stay below it
 
 
@@ -209,7 +212,10 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
 
 
 def without_twins(schema: Schema, inputs: Inputs) -> tuple[Schema, Inputs]:
-    """The schema and the rows it encodes without columns that are the same as an earlier one in every row."""
+    """The schema and the rows it encodes without columns that are the same as an earlier one in every row.
+
+    Columns that hardly vary, such as two rare words of a text, may be the same by chance, and are kept.
+    """
     numeric, numeric_twins = _twins([c for c in schema.columns if c.kind is not Kind.CATEGORY], inputs.numeric)
     categorical, categorical_twins = _twins([c for c in schema.columns if c.kind is Kind.CATEGORY], inputs.categorical)
     twins = {**numeric_twins, **categorical_twins}
@@ -218,19 +224,28 @@ def without_twins(schema: Schema, inputs: Inputs) -> tuple[Schema, Inputs]:
     columns = tuple(column for column in schema.columns if column.name not in twins)
     dropped = {**schema.dropped, **{name: f"the same as column {first!r}" for name, first in twins.items()}}
     kept = replace(schema, columns=columns, dropped=dropped)
-    return kept, Inputs(inputs.numeric[:, numeric], inputs.categorical[:, categorical], kept.cardinalities)
+    rest = replace(
+        inputs,
+        numeric=inputs.numeric[:, numeric],
+        categorical=inputs.categorical[:, categorical],
+        cardinalities=kept.cardinalities,
+    )
+    return kept, rest
 
 
 def _twins(columns: Sequence[Column], values: NDArray[Any]) -> tuple[list[int], dict[str, str]]:
-    """The positions of the first columns of their content, and for the name of each other the name of the first."""
+    """The positions of the columns that are kept, and for the name of each other that of its twin among them."""
     first: dict[tuple[float, bytes], int] = {}
+    kept: list[int] = []
     twins: dict[str, str] = {}
     for position, column in enumerate(columns):
-        content = hashlib.sha256(np.ascontiguousarray(values[:, position]).data).digest()
-        original = first.setdefault((column.origin, content), position)
-        if original != position:
+        cells = np.ascontiguousarray(values[:, position])
+        original = first.setdefault((column.origin, hashlib.sha256(cells.data).digest()), position)
+        if original == position or len(cells) - np.unique(cells, return_counts=True)[1].max() < _MIN_TWIN_ROWS:
+            kept.append(position)
+        else:
             twins[column.name] = columns[original].name
-    return list(first.values()), twins
+    return kept, twins
 
 
 def to_frame(table: Any) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from raytabdl.checks import check_size
+from raytabdl.checks import check_memory, check_size
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType, Truth
 from raytabdl.labels import array_of_objects, is_label
@@ -190,6 +190,7 @@ def make_task(
     validate by.
     """
     frame = to_frame(X)
+    check_memory(*frame.shape)
     n_rows = len(frame)
     weights = None if sample_weight is None else _row_weights(sample_weight, n_rows)
     kept = np.arange(n_rows) if weights is None else np.flatnonzero(weights)

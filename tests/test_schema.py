@@ -217,8 +217,9 @@ def test_a_long_text_is_known_by_its_hash():
 
 def test_columns_that_are_the_same_in_every_row_are_learned_from_once():
     frame = pd.DataFrame({
-        "a": [1.5, np.nan, 3], "b": list("xyx"), "a again": [1.5, np.nan, 3], "b in words": ["ex", "why", "ex"],
-        "a shifted": [2.5, np.nan, 4], "b reversed": list("yxy"), "c": list("xyy"),
+        "a": [1.5, np.nan, 3] * 30, "b": list("xyx") * 30, "a again": [1.5, np.nan, 3] * 30,
+        "b in words": ["ex", "why", "ex"] * 30, "a shifted": [2.5, np.nan, 4] * 30, "b reversed": list("yxy") * 30,
+        "c": list("xyy") * 30,
     })  # fmt: skip
     schema = infer_schema(frame)
     kept, inputs = without_twins(schema, schema.encode(frame))
@@ -227,11 +228,19 @@ def test_columns_that_are_the_same_in_every_row_are_learned_from_once():
         "a again": "the same as column 'a'", "b in words": "the same as column 'b'",
         "b reversed": "the same as column 'b'",
     }  # fmt: skip
-    assert (inputs.numeric.shape, inputs.categorical.shape, inputs.cardinalities) == ((3, 2), (3, 2), (3, 3))
+    assert (inputs.numeric.shape, inputs.categorical.shape, inputs.cardinalities) == ((90, 2), (90, 2), (3, 3))
     again = kept.encode(frame)
     np.testing.assert_array_equal(again.numeric, inputs.numeric)
     np.testing.assert_array_equal(again.categorical, inputs.categorical)
-    assert len(kept.encode(frame[["a", "b", "a shifted", "c"]])) == 3  # twins are not asked for again
+    assert len(kept.encode(frame[["a", "b", "a shifted", "c"]])) == 90  # twins are not asked for again
+
+
+@pytest.mark.parametrize(("n_rows_with_the_words", "n_kept"), [(19, 2), (20, 1)])
+def test_rare_words_that_occur_together_by_chance_stay_two_columns(n_rows_with_the_words, n_kept):
+    word = (np.arange(500) < n_rows_with_the_words).astype(float)
+    schema = infer_schema(to_frame(np.column_stack([word, word])))
+    kept, inputs = without_twins(schema, schema.encode(np.column_stack([word, word])))
+    assert len(kept.columns) == inputs.numeric.shape[1] == n_kept
 
 
 def test_an_ordered_category_keeps_its_order_whatever_the_categories_of_a_later_table():

@@ -141,6 +141,12 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
                 f"no Ray cluster at {address!r}: start one with `ray start --head`, or set RAY_ADDRESS=local; if one "
                 f"runs, set RAY_AUTH_MODE=token before ray is imported ({error})"
             ) from error
+        except RuntimeError as error:
+            if "Version mismatch" not in str(error):
+                raise
+            raise ClusterError(
+                f"the Ray cluster at {address} has other versions than this process, install those it has: {error}"
+            ) from error
         _close_token_file()
     resources = ray.cluster_resources()
     context = ray.get_runtime_context()

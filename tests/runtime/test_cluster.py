@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray import __version__ as ray_version
 
 from raytabdl.exceptions import ClusterError
 from raytabdl.runtime import cluster
@@ -141,6 +142,21 @@ def test_a_token_that_a_cluster_refuses_is_an_error_with_the_mend(monkeypatch: p
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     with pytest.raises(ClusterError, match=r"10\.0\.0\.1:6379 refuses the token: set RAY_AUTH_TOKEN.*no such token"):
         connect()
+
+
+def test_a_cluster_of_another_version_is_named_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray._private.utils import check_version_info
+
+    def init(**options: Any) -> None:
+        check_version_info({"ray_version": "1.0.0", "python_version": "3.7.1"}, "node 10.0.0.2")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    with pytest.raises(ClusterError, match=r"10\.0\.0\.1:6379 has other versions") as caught:
+        connect()
+    assert "Ray: 1.0.0" in str(caught.value)
+    assert f"Ray: {ray_version}" in str(caught.value)
 
 
 @pytest.mark.parametrize("has_token", [True, False])
