@@ -23,6 +23,7 @@ from raytabdl.commands.export import export
 from raytabdl.commands.importance import show_importance
 from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
+from raytabdl.commands.serve import serve
 from raytabdl.exceptions import ClusterError, NoSuccessfulTrialError, RaytabdlError
 from raytabdl.tables import ENDINGS, read_table, write_table
 
@@ -125,7 +126,7 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (export, show_importance, lcbench, plot):
+for _command in (export, show_importance, lcbench, plot, serve):
     commands.add_command(_command)
 
 
