@@ -23,8 +23,8 @@ def serve(model: Path, port: int, host: str) -> None:
 
     load(model)  # refuses what is no model before Ray is started
     is_over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: is_over.set())
     with served(model, host=host, port=port) as url:
+        for number in (signal.SIGINT, signal.SIGTERM):  # here: Ray's own handlers, from its start, end the process
+            signal.signal(number, lambda *_: is_over.set())
         click.echo(f"serving {model} on {url}")
         is_over.wait()

@@ -30,7 +30,6 @@ _WAIT_S = 0.002
 """How long a request waits for others. Prediction of one row takes several times as long."""
 
 
-@serve.deployment(max_ongoing_requests=2 * MAX_BATCH)
 class Model:
     """Answers ``POST /`` with predictions, and ``GET /`` with what the model is.
 
@@ -63,7 +62,7 @@ class Model:
         """The predictions of each table, in a thread, so that the replica stays responsive."""
         predictions = await asyncio.to_thread(self._predict, pd.concat(tables, ignore_index=True))
         ends = np.cumsum([len(table) for table in tables])
-        return np.split(predictions, ends[:-1])
+        return [np.asarray(part, np.float64) for part in np.split(predictions, ends[:-1])]
 
     def _predict(self, table: pd.DataFrame) -> Array:
         with warnings.catch_warnings():
@@ -73,7 +72,8 @@ class Model:
 
 def application(path: Path, choices: Choices | None = None) -> Any:
     """The model in a folder, to be run by ``ray.serve``; each node that runs a replica must see the folder."""
-    return Model.bind(str(path.absolute()), choices)
+    deployment = serve.deployment(max_ongoing_requests=2 * MAX_BATCH)(Model)
+    return deployment.bind(str(path.absolute()), choices)
 
 
 def _check(request: Request) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +21,7 @@ import pytest
 from click.testing import CliRunner
 
 from raytabdl import cli
+from raytabdl.exceptions import ClusterError
 from raytabdl.serving import served
 
 pytestmark = pytest.mark.ray
@@ -26,11 +31,14 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "format-1" / "classifier"
 
 @pytest.fixture(scope="module")
 def url(ray_cluster: None) -> Iterator[str]:
+    with served(GOLDEN / "model", port=free_port()) as url:
+        yield url
+
+
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with served(GOLDEN / "model", port=port) as url:
-        yield url
+        return int(free.getsockname()[1])
 
 
 def ask(url: str, content: Any, kind: str = "application/json", method: str = "POST") -> tuple[int, Any]:
@@ -103,3 +111,33 @@ def test_a_folder_without_a_model_is_refused_before_ray_is_asked(tmp_path: Path)
     result = CliRunner().invoke(cli.commands, ["serve", str(tmp_path)])
     assert result.exit_code == 2
     assert "no saved model" in result.stderr
+
+
+def test_a_port_that_is_taken_is_refused_before_ray_is_asked() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(cli.commands, ["serve", str(GOLDEN / "model"), "--port", str(port)])
+    assert result.exit_code == 2
+    assert f"127.0.0.1:{port} cannot be listened on" in result.stderr
+
+
+def test_a_cluster_that_serves_already_is_left_alone(url: str) -> None:
+    with pytest.raises(ClusterError, match="runs in this cluster already"), served(GOLDEN / "model", port=free_port()):
+        pass
+    assert ask(url, b"{")[0] == 400
+
+
+@pytest.mark.slow
+def test_the_command_serves_until_it_is_told_to_end(rows: list[dict[str, Any]]) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "raytabdl", "serve", str(GOLDEN / "model"), "--port", str(port)]
+    environment = {**os.environ, "RAY_ADDRESS": "local"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line == f"serving {GOLDEN / 'model'} on http://127.0.0.1:{port}/\n"
+        assert ask(f"http://127.0.0.1:{port}/", {"rows": rows[:1]})[0] == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
