@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import os
 import re
 import runpy
@@ -16,6 +17,7 @@ import pytest
 import raytabdl
 from raytabdl import curves, exceptions, testing
 from raytabdl.cli import commands
+from raytabdl.metrics import CLASSIFICATION, REGRESSION
 from raytabdl.presets import full
 from raytabdl.space import FAMILIES, MODELS
 
@@ -76,6 +78,31 @@ def test_a_command_that_is_shown_exists_with_its_options(line):
         pytest.xfail(f"{line!r} names no command yet")
     known = {option for parameter in command.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
+
+
+def leaves(command: click.Command, name: str) -> list[str]:
+    """The commands below a group, by all their words."""
+    if not isinstance(command, click.Group):
+        return [name]
+    return [leaf for own, below in command.commands.items() for leaf in leaves(below, f"{name} {own}")]
+
+
+@pytest.mark.parametrize("command", leaves(commands, "raytabdl"))
+def test_each_command_is_shown(command):
+    assert any(f"{line} ".startswith(f"{command} ") for line in COMMANDS)
+
+
+@pytest.mark.parametrize("name", inspect.signature(raytabdl.TabularClassifier).parameters)
+def test_each_parameter_of_a_fit_is_spoken_of_beside_the_reference(name):
+    prose = "".join(text for page, text in PAGES.items() if page not in ("api", "features", "changes"))
+    assert re.search(rf"`{name}\b", prose) or re.search(rf"\b{name}=", prose)
+
+
+def test_each_metric_is_named():
+    section = PAGES["validation"].partition("## The metric")[2]
+    suffixes = ("_macro", "_micro", "_weighted")
+    names = {name for name in (*CLASSIFICATION, *REGRESSION) if not name.endswith(suffixes)}
+    assert {*names, *suffixes} <= set(re.findall(r"`(\w+)`", section))
 
 
 def test_each_member_of_each_family_is_listed_and_no_other():
