@@ -210,7 +210,7 @@ BAD_SETTINGS: list[tuple[str, list[Any]]] = [
     ("trial_time_limit", [0, -1, float("nan"), float("inf"), "60", True]),
     ("trial_memory", [0, 0.4, -1, float("nan"), float("inf"), "2 GB", True]),
     ("trial_seconds", [0, -1, float("nan"), float("inf"), "60", True]),
-    ("metric", ["acuracy", "rmse", 3, ["log_loss"], len]),
+    ("metric", ["acuracy", "rmse", 3, ["log_loss"]]),
     ("choices", ["mlp", {"networks": ()}]),
     ("portfolio", ["portfolio.json", []]),
     ("run_folder", [3, ["run"]]),

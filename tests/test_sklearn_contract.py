@@ -36,10 +36,13 @@ SLOW = {
 }
 """Those that fit several times; half a second or more for each fit."""
 
-INAPPLICABLE = {"check_sample_weight_equivalence_on_dense_data"}
-"""It asks for the same digits from weighted rows as from repeated ones, which no model with folds or draws of its own
-gives: repeated rows lie in the training and in the validation part. scikit-learn leaves it out for its own forests and
-boosters. ``test_weights`` states what holds in its place.
+INAPPLICABLE = {
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+"""They ask for the same digits from weighted rows as from repeated ones, which no model with folds or draws of its own
+gives: repeated rows lie in the training and in the validation part. scikit-learn leaves them out for its own forests
+and boosters. ``test_weights`` states what holds in their place.
 """
 
 
