@@ -214,7 +214,7 @@ BAD_SETTINGS: list[tuple[str, list[Any]]] = [
     ("seed", [-1, 0.5, None, "0", True, np.random.default_rng(0)]),
     ("gpus_per_trial", [-1, float("nan"), float("inf"), "1", None, True]),
     ("trial_seconds", [0, -1, float("nan"), float("inf"), "60", True]),
-    ("metric", ["acuracy", "rmse", 3, ["log_loss"], len]),
+    ("metric", ["acuracy", "rmse", 3, ["log_loss"]]),
     ("choices", ["mlp", {"networks": ()}]),
     ("portfolio", ["portfolio.json", []]),
     ("run_folder", [3, ["run"]]),
