@@ -126,7 +126,10 @@ def _weighting(weights: Weights) -> dict[str, NDArray[np.float64]]:
 def _n_required(choice: OwnMetric) -> int:
     """How many arguments are needed: (y, predictions), or (estimator, X, y)."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(choice).parameters.values()
+    try:
+        parameters = inspect.signature(choice).parameters.values()
+    except ValueError:  # some functions written in C do not tell
+        return 2
     return sum(p.kind in kinds and p.default is inspect.Parameter.empty for p in parameters)
 
 

@@ -146,6 +146,28 @@ def test_the_best_point_is_kept_when_later_ones_are_worse(family):
     assert kept == pytest.approx(min(losses), abs=1e-4)
 
 
+@pytest.mark.parametrize("family", ["mlp", "mixup", "lightgbm"])
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_weighted_rows_are_what_is_learned_and_judged_by(family, kind):
+    """Every other row has a false target: of next to no weight it is not heard, and is not judged by."""
+    frame = table(300)
+    truth = frame["a"].to_numpy() + (frame["c"] == "x").to_numpy()
+    truth = (truth > 0.3).astype(int) if kind == "binary" else truth
+    is_false = np.arange(300) % 2 == 1
+    y = np.where(is_false, 1 - truth if kind == "binary" else -truth, truth)
+    losses = {}
+    for weight in (1e-4, 1.0):
+        weights = np.where(is_false, weight, 1.0)
+        task = make_task(frame, y, TARGETS[kind], 3, np.random.default_rng(0), sample_weight=weights)
+        pipeline, _ = trained(family, task)
+        of_task = task.truth(0)
+        assert pipeline.best_loss == pytest.approx(
+            rung_loss(of_task.y, pipeline.best_predictions, task.target, of_task.weights)[0], abs=1e-3
+        )
+        losses[weight] = rung_loss(truth, pipeline.predict(task.inputs), task.target)[0]
+    assert losses[1e-4] < 0.75 * losses[1.0]
+
+
 @each_family
 @pytest.mark.parametrize("columns", [["a", "b"], ["c"]])
 def test_numbers_or_categories_alone_are_enough(family, columns):

@@ -90,6 +90,8 @@ def test_a_function_is_weighted_if_it_takes_sample_weight():
     ("choice", "words"),
     [
         (sk.f1_score, r"f1_score cannot measure probabilities .*give make_scorer\(f1_score\)"),
+        (len, r"len cannot measure probabilities of shape \(n, n_classes\): len\(\) takes exactly one argument"),
+        (max, "max cannot measure"),
         (lambda y, p: 1.0, "must tell the truth from wrong predictions, got 1.0 for both"),
         (lambda y, p: np.nan, "must give finite numbers, got nan"),
         (sk.make_scorer(sk.hamming_loss), r"hamming_loss must be greater .*greater_is_better=False\)"),
