@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -28,9 +29,11 @@ from raytabdl.export.steps import preprocessed
 from raytabdl.export.table import encoded
 from raytabdl.inputs import Target, TaskType
 from raytabdl.networks import ALL_NETWORKS
+from raytabdl.persistence import write_json, write_manifest
 from raytabdl.pipeline import ClassicPipeline, Pipeline, make_pipeline
 from raytabdl.predictor import Predictor
 from raytabdl.preprocessing import FAMILIES, Chosen, Preprocessing
+from raytabdl.run_folder import KEPT
 from raytabdl.schema import infer_schema
 from raytabdl.space import Choices
 from raytabdl.task import make_task
@@ -226,9 +229,9 @@ NETWORK_CONFIGS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("config", NETWORK_CONFIGS, ids=lambda config: "-".join(map(str, [*config.values()][:1])))
-@pytest.mark.parametrize("kind", ["multiclass", "regression"])
-def test_every_network_is_exported_for_any_number_of_rows(kind: str, config: dict[str, Any]) -> None:
+@pytest.mark.parametrize("config", NETWORK_CONFIGS, ids=lambda config: str(config["model"]))
+def test_every_network_is_exported_for_any_number_of_rows(config: dict[str, Any]) -> None:
+    kind = "regression" if NETWORK_CONFIGS.index(config) % 2 else "multiclass"
     predictor = trained(kind, config, Choices(networks=ALL_NETWORKS))
     assert_same(predictor, new_rows())
     assert_same(predictor, pd.concat([new_rows()] * 20))
@@ -350,6 +353,19 @@ def test_the_command_names_the_member_and_writes_nothing(tmp_path: Path) -> None
     assert result.exit_code == 2
     assert "0007@27 (neighbours) cannot be exported: NearestNeighbours has no form" in result.stderr
     assert not out.exists()
+
+
+def test_the_command_writes_the_graph_of_the_saved_ensemble(tmp_path: Path) -> None:
+    model, out = Path(shutil.copytree(GOLDEN / "classifier" / "model", tmp_path / "model")), tmp_path / "model.onnx"
+    members = without_neighbours(load(model).predictor_).members
+    write_json(model / "ensemble.json", {"metric": "log_loss", "loss": 0.5, "weights": dict.fromkeys(members, 1 / 9)})
+    write_manifest(model, [*KEPT, "models"])
+    result = CliRunner().invoke(cli.commands, ["export", str(model), "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    predictor, rows = load(model).predictor_, pd.read_csv(GOLDEN / "classifier" / "rows.csv")
+    labels, probabilities = onnxruntime.InferenceSession(out).run(None, onnx_inputs(predictor, rows))
+    np.testing.assert_allclose(probabilities, predictor.predict(rows), atol=1e-5)
+    assert set(labels) <= {"few", "many", "some"}
 
 
 def test_the_modules_of_networks_are_torchs_and_the_users_own() -> None:
