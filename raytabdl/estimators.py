@@ -44,7 +44,7 @@ from raytabdl.scorers import MetricChoice, check_known, chosen_metric
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
-from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
+from raytabdl.task import encode_labels, encode_valid, encode_values, infer_target, make_task
 from raytabdl.validation import Validation, check_parts
 
 __all__ = ["Figures", "TabularClassifier", "TabularRegressor", "estimator_class", "load"]
@@ -118,7 +118,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         training of every model, and all losses on validation rows; of metrics of one's own those that take
         ``sample_weight``. Statistics of preprocessing, such as the medians that numbers are scaled by, are not.
         ``groups`` has n names: rows of one group are never trained on and validated by in the same fold.
-        ``X_valid, y_valid`` are what is validated by, in the place of a part of ``X``, and are not trained on.
+        ``X_valid, y_valid`` are what is validated by, in the place of a part of ``X``: they are not trained on, and all
+        their rows count the same.
         """
         settings, choices = checked_settings(self), preset(self.choices)
         check_parts(self.validation, groups, X_valid, y_valid)
@@ -140,7 +141,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 sample_weight=sample_weight,
                 groups=groups,
                 validation=self.validation,
-                holdout=None if X_valid is None else (X_valid, encode_further(y_valid, classes)),
+                holdout=None if X_valid is None else (X_valid, encode_valid(y_valid, classes)),
             )
             portfolio = self.portfolio or default_portfolio(target)
             metric = chosen_metric(self.metric, task.y, target, classes)

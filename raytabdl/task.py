@@ -136,17 +136,20 @@ def encode_values(y: Any) -> NDArray[np.float64]:
     return numbers
 
 
-def encode_further(y: Any, classes: NDArray[Any] | None) -> Array:
-    """The targets of further rows as those of training were encoded; without classes they are numbers.
+def encode_valid(y_valid: Any, classes: NDArray[Any] | None) -> Array:
+    """The targets of a validation set as those of training were encoded; without classes they are numbers.
 
     Raises DataError where a label is none of the classes.
     """
     if classes is None:
-        return _numbers(y)
-    labels = _target_values(y).tolist()
+        return _numbers(y_valid)
+    labels = _target_values(y_valid).tolist()
     code_of = {label: code for code, label in enumerate(classes.tolist())}
     if unknown := set(labels) - set(code_of):
-        raise DataError(f"{len(unknown)} labels were not in training, among them {next(iter(unknown))!r}")
+        raise DataError(
+            f"y_valid holds {len(unknown)} labels that y does not, among them {next(iter(unknown))!r}; leave these "
+            "rows out of the validation set, or have some in X and y"
+        )
     return np.array([code_of[label] for label in labels], np.int64)  # type: ignore[return-value]
 
 

@@ -9,7 +9,14 @@ import pytest
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Target, TaskType
-from raytabdl.task import encode_further, encode_labels, encode_values, infer_kind, infer_target, make_task
+from raytabdl.task import (
+    encode_labels,
+    encode_valid,
+    encode_values,
+    infer_kind,
+    infer_target,
+    make_task,
+)
 from raytabdl.validation import MAX_VALIDATION_ROWS
 
 BINARY, MULTICLASS = Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3)
@@ -92,12 +99,12 @@ def test_values_of_any_numeric_dtype_are_float64():
         assert encode_values(y).tolist() == [1.0, 2.0]
 
 
-def test_further_labels_are_encoded_by_the_classes_of_training():
-    assert encode_further(["b", "b"], np.array(["a", "b"])).tolist() == [1, 1]
-    assert encode_further(pd.Series([2.0, 1.0]), np.array([1, 2])).tolist() == [1, 0]
-    assert encode_further([3, 3], None).tolist() == [3.0, 3.0]
-    with pytest.raises(DataError, match="1 labels were not in training, among them 'c'"):
-        encode_further(["a", "c", "c"], np.array(["a", "b"]))
+def test_labels_of_a_validation_set_are_encoded_by_the_classes_of_training():
+    assert encode_valid(["b", "b"], np.array(["a", "b"])).tolist() == [1, 1]
+    assert encode_valid(pd.Series([2.0, 1.0]), np.array([1, 2])).tolist() == [1, 0]
+    assert encode_valid([3, 3], None).tolist() == [3.0, 3.0]
+    with pytest.raises(DataError, match="y_valid holds 1 labels that y does not, among them 'c'"):
+        encode_valid(["a", "c", "c"], np.array(["a", "b"]))
 
 
 def test_what_is_odd_and_yet_usable_is_warned_of():

@@ -108,7 +108,7 @@ def test_a_given_validation_set_is_what_losses_are_of() -> None:
     codes = (labels(X_valid) == "yes").astype(int)
     expected = CLASSIFICATION["log_loss"].loss(codes, fitted.predict_proba(X_valid))
     assert ensemble.loss == pytest.approx(expected, abs=1e-5)
-    with pytest.raises(DataError, match="1 labels were not in training, among them 'perhaps'"):
+    with pytest.raises(DataError, match="y_valid holds 1 labels that y does not, among them 'perhaps'"):
         TabularClassifier(1).fit(X, labels(X), X_valid=X_valid, y_valid=["perhaps"] * 30)
 
 
