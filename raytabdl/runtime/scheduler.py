@@ -109,8 +109,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         pace.step([p.training_s + p.evaluation_s for p in report.points], report.seconds.total, report.budget)
         if report.failure:
             return self._fail(trial, result, _status_of(report), report.failure)
-        if report.points or report.member:
-            self._recorder.reported(name, report)
+        self._recorder.reported(name, report)  # also a step that was over before its first epoch: it took seconds
         if report.is_timed_out:
             return self._fail(trial, result, Status.TIMEOUT, self._timeout)
         if report.is_out_of_time:

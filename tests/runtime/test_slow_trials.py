@@ -116,3 +116,12 @@ def test_a_trial_that_goes_on_with_smaller_batches_stays_in_its_race_and_keeps_t
     assert trial.config["spent_s"] == 2
     assert conversation.history.statuses[trial.config["trial"]] is Status.RUNNING
     assert conversation.race.rung_occupancy()[9].racing == 1
+
+
+def test_the_seconds_of_a_step_that_was_over_before_its_first_epoch_are_recorded(conversation: Conversation) -> None:
+    trial = conversation.start()
+    before = {"budget": 0, "loss": float("inf"), "report": Report(0, float("inf"), (), Seconds(setup=0.9))}
+    assert conversation.scheduler.on_trial_result(conversation.controller, trial, before) == "CONTINUE"
+    at_rung = Report(9, 0.5, (Point(9, 9, None, 0.5, None, 0.2, 0.0),), Seconds(0.2), 0.5, {}, "0000@9")
+    conversation.scheduler.on_trial_result(conversation.controller, trial, {"report": at_rung})
+    assert [result.seconds.total for result in conversation.history.results] == [pytest.approx(1.1)]
