@@ -148,9 +148,10 @@ class History:
     def outcomes(self) -> dict[str, int]:
         """How many of the search's trials came to which end: success, timeout, memout or crash, where there are any.
 
-        Success is what was stopped at a rung too, and what waits there.
+        Success is what was stopped at a rung too, and what waits there. A configuration is counted on its first fold.
         """
-        ends = [_END[self.statuses[name]] for name, trial in self.trials.items() if trial.origin != "quick"]
+        searched = [name for name, trial in self.trials.items() if trial.origin != "quick" and trial.fold == 0]
+        ends = [_END[self.statuses[name]] for name in searched]
         return {end: ends.count(end) for end in dict.fromkeys(_END.values()) if end in ends and end != "running"}
 
     def last_results(self) -> dict[str, Result]:
