@@ -161,7 +161,7 @@ def check_fitted(run: Path, output: str) -> None:
     records = [json.loads(line) for line in (run / "trials.jsonl").read_text().splitlines()]
     assert any(r["record"] == "result" and not r["trial_id"].startswith("quick") for r in records), output
     assert (run / "manifest.json").exists()
-    assert "quick-dummy" in output  # the leaderboard
+    assert "n_parameters" in output, output[-3000:]  # a column of the leaderboard
 
 
 @pytest.mark.parametrize("has_token", [True, False])
@@ -192,14 +192,16 @@ def test_a_script_is_fitted_as_a_job(machine: Machine, parquet: Path) -> None:
     command, dashboard = head_command()
     machine.run("bash", "-c", command, RAY_AUTH_MODE="token")
     run = machine.folder / "run"
+    address = ("--address", f"http://127.0.0.1:{dashboard}")
     output = machine.run(
         str(BIN / "ray"),
-        *("job", "submit", "--address", f"http://127.0.0.1:{dashboard}", "--working-dir", str(EXAMPLES)),
+        *("job", "submit", *address, "--submission-id", "fit", "--working-dir", str(EXAMPLES)),
         *("--", "python", "fit.py", *arguments(run, parquet)),
         RAY_AUTH_MODE="token",
     )
     assert "succeeded" in output
-    check_fitted(run, output)
+    # What a job prints just before its end may be missing from what `submit` follows.
+    check_fitted(run, machine.run(str(BIN / "ray"), "job", "logs", *address, "fit", RAY_AUTH_MODE="token"))
 
 
 def sshd(machine: Machine) -> str:
