@@ -148,7 +148,13 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             if task.inputs.weights is not None and not metric.takes_weights:
                 warnings.warn(f"metric {metric.name} takes no sample_weight: it counts all rows the same", stacklevel=2)
             run = Run(settings, folder, task, choices, portfolio, metric, clock, loggers_of(self.callbacks))
-            write_run(run, classes, _name_of(y))
+            further = {
+                "sample_weight": sample_weight,
+                "groups": groups,
+                "X_valid": X_valid,
+                "validation": self.validation,
+            }
+            write_run(run, classes, _name_of(y), [name for name, value in further.items() if value is not None])
             with show(self.progress, run) as shown, telling(self.callbacks, run, shown) as watch:
                 execute(run, connection, watch)
         if set(folder.history().trials) == {"quick-dummy"}:

@@ -34,7 +34,7 @@ class StudyFolder:
 
         Raises RunFolderError where it was begun with others, holds something else, or another process is at it.
         """
-        self._check(settings)
+        self.check(settings)
         try:
             make_folder(self.path)
             lock = (self.path / LOCK).open("w")
@@ -49,7 +49,8 @@ class StudyFolder:
                 write_json(self.settings, dict(settings))
             yield
 
-    def _check(self, settings: Mapping[str, Any]) -> None:
+    def check(self, settings: Mapping[str, Any]) -> None:
+        """Raises RunFolderError where it was begun with other settings, or holds something else."""
         if self.settings.exists():
             begun_with = read_json(self.settings)
             for name in sorted({*settings, *begun_with}):

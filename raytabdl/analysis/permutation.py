@@ -44,7 +44,7 @@ def permutation_importance(
     each column, and columns without one are left out.
     """
     until = time.monotonic() + seconds
-    untouched = metric.loss(y, predict(inputs))
+    untouched = metric.loss(y, predict(inputs), inputs.weights)
     n_columns = inputs.numeric.shape[1] + inputs.categorical.shape[1]
     rises: dict[int, list[float]] = {}
     for repeat in range(n_repeats):
@@ -52,7 +52,7 @@ def permutation_importance(
             if time.monotonic() >= until:
                 break
             order = np.random.default_rng([seed, repeat, column]).permutation(len(inputs))
-            rise = metric.loss(y, predict(_shuffled(inputs, column, order))) - untouched
+            rise = metric.loss(y, predict(_shuffled(inputs, column, order)), inputs.weights) - untouched
             rises.setdefault(column, []).append(rise)
     found = (Worth(column, float(np.mean(own)), _standard_error(own)) for column, own in rises.items())
     return tuple(sorted(found, key=lambda worth: (-worth.loss, worth.column)))

@@ -61,6 +61,7 @@ def make_curves(
         err=True,
     )
     if dry_run:
+        folder.check(as_settings(settings))
         return
     with folder.begun(as_settings(settings)):
         begin(folder, tasks)

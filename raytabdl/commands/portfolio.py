@@ -72,6 +72,7 @@ def evaluate(
     found, n_cores = study.found, n_workers or os.cpu_count() or 1
     click.echo(f"{len(study.candidates)} candidates on {len(tasks)} data sets: {found.line(n_cores)}", err=True)
     if dry_run:
+        folder.check(as_settings(settings))
         return
     with folder.begun(as_settings(settings)):
         study.begin()

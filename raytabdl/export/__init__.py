@@ -51,6 +51,9 @@ def onnx_model(predictor: Predictor) -> onnx.ModelProto:
     from raytabdl.export.members import member_predictions
     from raytabdl.export.table import encoded
 
+    outputs = {VALUE} if predictor.classes is None else {LABEL, PROBABILITIES}
+    if taken := outputs & {column.name for column in predictor.schema.columns}:
+        raise ExportError(f"{sorted(taken)} are outputs of the graph and columns of the table; rename these columns")
     g = Graph()
     rows = encoded(g, predictor.schema)
     predictions = []

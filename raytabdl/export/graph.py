@@ -109,7 +109,7 @@ class Graph:
 
     def _new_name(self, kind: str) -> str:
         self._n_names += 1
-        return f"{kind}.{self._n_names}"
+        return f"raytabdl/{kind}.{self._n_names}"  # columns keep their names
 
 
 @dataclass(frozen=True)

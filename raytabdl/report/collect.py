@@ -73,7 +73,9 @@ def collect(folder: RunFolder, predictor: Predictor | None, metric: Metric | Non
         dict(record["settings"]),
         {"raytabdl": record["raytabdl"], "Python": record["python"], **record.get("packages", {})},
         tuple(record["choices"].values()),
-        reproduction(settings, target, record["target"], record["choices"], record["raytabdl"]),
+        reproduction(
+            settings, target, record["target"], record["choices"], record["raytabdl"], record.get("further", ())
+        ),
         left_out,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from raytabdl.inputs import Target
@@ -16,9 +16,17 @@ _LIKE_DEFAULTS = Settings(None, None, None, seed=0, n_workers=None, gpus_per_tri
 
 
 def reproduction(
-    settings: Settings, target: Target, column: str | None, choices: Mapping[str, str], version: str
+    settings: Settings,
+    target: Target,
+    column: str | None,
+    choices: Mapping[str, str],
+    version: str,
+    further: Sequence[str] = (),
 ) -> Reproduction:
-    """``column`` is the name of the target, ``choices`` the classes that were searched by the names of their models."""
+    """``column`` is the name of the target, ``choices`` the classes that were searched by the names of their models.
+
+    ``further`` are arguments of the fit that the run does not hold, such as weights.
+    """
     arguments = {
         name: value
         for name, value in asdict(settings).items()
@@ -30,15 +38,18 @@ def reproduction(
         notes.append("the search had choices of its own, which are to be given again: " + ", ".join(choices.values()))
     elif searched != "medium":
         arguments["choices"] = searched
+    if further:
+        notes.append("the fit was given more, which is to be given again: " + ", ".join(further))
     if settings.time_limit is not None:
         notes.append("with a time limit the clock decides what is tried, so two runs differ a little")
     elif settings.n_workers != 1:
         notes.append("with more than one worker the order of results depends on their speed, so two runs may differ")
     notes.append(f"the same versions give the same results; this was raytabdl {version}")
     name = "TabularClassifier" if target.task_type.is_classification else "TabularRegressor"
+    has_command = searched == "medium" and not further
     return Reproduction(
         _code(name, arguments, column),
-        _command(settings, target, column) if searched == "medium" and column is not None else None,
+        _command(settings, target, column) if has_command and column is not None else None,
         tuple(notes),
     )
 
@@ -60,8 +71,9 @@ def _code(estimator: str, arguments: Mapping[str, object], column: str | None) -
 
 
 def _command(settings: Settings, target: Target, column: str) -> str | None:
-    if (settings.gpus_per_trial, settings.ensemble_size, settings.trial_seconds) != (0.0, 25, None):
-        return None  # the command line has no options for these
+    without_option = ("gpus_per_trial", "ensemble_size", "trial_seconds", "trial_time_limit", "trial_memory")
+    if any(getattr(settings, name) != getattr(_LIKE_DEFAULTS, name) for name in without_option):
+        return None
     options = {
         "--target": column,
         "--task": "classification" if target.task_type.is_classification else "regression",

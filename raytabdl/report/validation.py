@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from raytabdl.analysis.permutation import permutation_importance
 from raytabdl.ensemble import Ensemble, fold_of, trial_of
-from raytabdl.inputs import Array, Inputs
+from raytabdl.inputs import Array, Inputs, Weights
 from raytabdl.metrics import Metric, logged
 from raytabdl.predictor import Predictor
 from raytabdl.report.facts import Calibration, Confusion, Feature, Features, Residuals, Validation
@@ -42,8 +42,8 @@ def validation(
     if not ensemble.weights:
         left_out["validation"] = "there is no ensemble yet"
         return None
-    y, predictions = _predictions(folder, ensemble, task)
-    scores = {metric.name: metric.value(y, predictions) for metric in logged(task.target.task_type)}
+    y, row_weights, predictions = _predictions(folder, ensemble, task)
+    scores = {metric.name: metric.measure(y, predictions, row_weights) for metric in logged(task.target.task_type)}
     if labels is None:
         return Validation(len(y), scores, None, None, _residuals(y, predictions))
     codes = y.astype(np.int64)
@@ -93,16 +93,17 @@ def _weights_on(fold: int, ensemble: Ensemble) -> dict[str, float]:
     return {member: weights[trial_of(member)] for member in ensemble.weights if fold_of(member) == fold}
 
 
-def _predictions(folder: RunFolder, ensemble: Ensemble, task: Task) -> tuple[Array, Array]:
+def _predictions(folder: RunFolder, ensemble: Ensemble, task: Task) -> tuple[Array, Weights, Array]:
+    """The targets and weights of the rows, and what the ensemble predicts for them."""
     n_trials = len(ensemble.trial_weights())
     parts = []
     for fold in range(task.n_folds):
         weights = _weights_on(fold, ensemble)
         if len(weights) == n_trials:
             predictions = Ensemble(weights, 0.0).predict({m: folder.read_predictions(m) for m in weights})
-            parts.append((task.y[task.split(fold)[1]], predictions))
-    y, predictions = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return y, predictions
+            parts.append((task.split(fold)[1], predictions))
+    rows, predictions = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return task.y[rows], None if task.inputs.weights is None else task.inputs.weights[rows], predictions
 
 
 def _confusion(codes: NDArray[np.int64], predictions: Array, labels: tuple[str, ...]) -> Confusion:

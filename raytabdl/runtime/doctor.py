@@ -79,15 +79,14 @@ class Problem:
 def examine() -> Machine:
     """Looks at this machine; starts nothing and changes nothing."""
     prepare_environment()
-    import psutil
-    import ray  # noqa: F401  # brings psutil
+    import ray  # noqa: F401  # brings psutil, which `_host_memory` imports
     from ray._common.utils import get_system_memory
     from ray._private.accelerators import NvidiaGPUAcceleratorManager
-    from ray._private.utils import get_num_cpus
+    from ray._private.utils import get_num_cpus, get_used_memory
 
     temporary = tempfile.gettempdir()
     disk = shutil.disk_usage(temporary)
-    host, used = psutil.virtual_memory(), _cgroup_used()
+    host_memory, host_available = _host_memory()
     memory = int(get_system_memory())
     cluster = os.environ.get("RAY_ADDRESS") or running_here()
     if cluster == "local":
@@ -97,8 +96,8 @@ def examine() -> Machine:
         cpus=int(get_num_cpus()),
         host_cpus=os.cpu_count() or 1,
         memory=memory,
-        host_memory=int(host.total),
-        available_memory=min(int(host.available), memory - used if memory < host.total else memory),
+        host_memory=host_memory,
+        available_memory=min(host_available, memory - int(get_used_memory())),  # less than what may be freed is used
         shared_memory=_free("/dev/shm"),
         temporary_folder=temporary,
         disk=disk.free,
@@ -178,12 +177,12 @@ def gib(size: float) -> str:
     return f"{size / GIB:.3g} GiB" if size >= 100 * GIB else f"{size / GIB:.2f} GiB"
 
 
-def _cgroup_used() -> int:
-    """What the processes of this container use, 0 where there is no container."""
-    for name in ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes"):
-        if Path(name).exists():
-            return int(Path(name).read_text())
-    return 0
+def _host_memory() -> tuple[int, int]:
+    """What the host has, and what of it is available, in bytes."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return int(memory.total), int(memory.available)
 
 
 def _free(folder: str) -> int | None:

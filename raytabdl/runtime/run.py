@@ -11,7 +11,7 @@ import time
 import traceback
 import uuid
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -170,10 +170,11 @@ def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
             return _finish(run, history, is_complete=not interrupt.is_set())
 
 
-def write_run(run: Run, classes: NDArray[Any] | None, target: str | None) -> None:
+def write_run(run: Run, classes: NDArray[Any] | None, target: str | None, further: Sequence[str] = ()) -> None:
     """Makes the folder, with what a run starts from: task, labels, settings and versions.
 
-    ``target`` is the name of the target column, where it has one.
+    ``target`` is the name of the target column, where it has one, ``further`` the arguments of the fit beside the table
+    and its target that the folder does not hold in a form to give again.
     """
     run.folder.create()
     with run.folder.writing():
@@ -190,6 +191,7 @@ def write_run(run: Run, classes: NDArray[Any] | None, target: str | None) -> Non
             "choices": {member.name: f"{member.__module__}.{member.__qualname__}" for member in members},
             "portfolio": {"origin": run.portfolio.origin, "provenance": dict(run.portfolio.provenance)},
             "target": target,
+            "further": list(further),
             "n_rows": len(run.task.y),
             "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         },

@@ -46,7 +46,7 @@ def served(path: Path, *, host: str = LOOPBACK, port: int = 8000, choices: Choic
             serve.run(application(path, choices), name="raytabdl", route_prefix="/")
         except (RuntimeError, ray.exceptions.RayError) as error:
             raise ClusterError(f"the model cannot be served on {host}:{port}: {error}") from error
-        yield f"http://{host}:{port}/"
+        yield f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     finally:
         serve.shutdown()
         if cluster.is_own:

@@ -16,7 +16,7 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor, nn
 
-from raytabdl import cli, preprocessing
+from raytabdl import TabularRegressor, cli, preprocessing
 from raytabdl.classic import CatBoost, LightGBM, RandomForest
 from raytabdl.component import Config, Horizon, Network, Space
 from raytabdl.ensemble import Ensemble
@@ -385,3 +385,14 @@ def test_the_modules_of_networks_are_torchs_and_the_users_own() -> None:
         for p in network_.parameters():
             p.zero_()
     np.testing.assert_array_equal(estimator.predict_proba(rows), before)
+
+
+def test_a_column_named_like_an_output_is_refused(tmp_path: Path) -> None:
+    X = pd.DataFrame({"value": np.arange(40.0), "other": np.arange(40.0) % 7})
+    y = X["value"] * 2.0 + X["other"]
+    fitted = TabularRegressor(time_limit=1, run_folder=tmp_path / "run").fit(X, y)
+    with pytest.raises(ExportError, match=r"\['value'\] are outputs of the graph and columns"):
+        onnx_model(fitted.predictor_)
+    X.columns = ["Cast.1", "constant.1"]  # nor do inner names get in the way
+    renamed = TabularRegressor(time_limit=1, run_folder=tmp_path / "renamed").fit(X, y)
+    assert [each.name for each in onnx_model(renamed.predictor_).graph.input] == list(X.columns)

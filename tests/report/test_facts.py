@@ -220,10 +220,15 @@ def test_a_fold_counts_where_all_trials_of_the_ensemble_were_validated_on_it(
     for member, value in {"a@27": 1.0, "a.1@27": 3.0, "a.2@27": 5.0, "b@9": 2.0, "b.1@9": 4.0}.items():
         write_array(folder.predictions / f"{member}.npy", np.full(n_rows[fold_of(member)], value))
     ensemble = Ensemble({"a@27": 0.2, "a.1@27": 0.2, "a.2@27": 0.2, "b@9": 0.2, "b.1@9": 0.2}, 0.0)
-    y, predictions = validation._predictions(folder, ensemble, task)
+    y, row_weights, predictions = validation._predictions(folder, ensemble, task)
     np.testing.assert_array_equal(y, np.concatenate([task.y[task.split(fold)[1]] for fold in (0, 1)]))
     expected = [0.6 * 1.0 + 0.4 * 2.0, 0.6 * 3.0 + 0.4 * 4.0]
     np.testing.assert_allclose(predictions, np.repeat(expected, n_rows[:2]))
+    assert row_weights is None
+    weights = np.arange(1.0, len(task.y) + 1)
+    weighted = replace(task, inputs=replace(task.inputs, weights=weights))
+    _, row_weights, _ = validation._predictions(folder, ensemble, weighted)
+    np.testing.assert_array_equal(row_weights, np.concatenate([weights[task.split(fold)[1]] for fold in (0, 1)]))
 
 
 def test_rare_classes_stand_together() -> None:
@@ -277,9 +282,13 @@ def test_what_the_command_line_cannot_say_has_no_command(report: Report, classif
     target, choices = classifier.predictor_.target, json.loads(classifier.folder_.run_json.read_text())["choices"]
     plain = reproduction(settings(), target, "y", choices, "1.0")
     assert plain.command is not None
-    other = reproduction(settings(ensemble_size=5), target, "y", choices, "1.0")
-    assert other.command is None
-    assert "ensemble_size=5" in other.code
+    for name, value in {"ensemble_size": 5, "trial_time_limit": 9.0, "trial_memory": 2.0}.items():
+        other = reproduction(settings(**{name: value}), target, "y", choices, "1.0")
+        assert other.command is None
+        assert f"{name}={value}" in other.code
+    weighted = reproduction(settings(), target, "y", choices, "1.0", ["sample_weight"])
+    assert weighted.command is None
+    assert any("sample_weight" in note for note in weighted.notes)
     assert reproduction(settings(), target, None, choices, "1.0").command is None
     own = reproduction(settings(), target, "y", {"mine": "my_module.Mine"}, "1.0")
     assert own.command is None

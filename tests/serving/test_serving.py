@@ -135,9 +135,12 @@ def test_the_command_serves_until_it_is_told_to_end(rows: list[dict[str, Any]]) 
     command = [sys.executable, "-m", "raytabdl", "serve", str(GOLDEN / "model"), "--port", str(port)]
     environment = {**os.environ, "RAY_ADDRESS": "local"}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line == f"serving {GOLDEN / 'model'} on http://127.0.0.1:{port}/\n"
-        assert ask(f"http://127.0.0.1:{port}/", {"rows": rows[:1]})[0] == 200
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line == f"serving {GOLDEN / 'model'} on http://127.0.0.1:{port}/\n"
+            assert ask(f"http://127.0.0.1:{port}/", {"rows": rows[:1]})[0] == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        finally:
+            process.kill()

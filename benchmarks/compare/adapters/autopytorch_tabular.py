@@ -1,4 +1,4 @@
-"""Auto-PyTorch 0.2.1. It ends 25 to 40 seconds after its limit, so it is given 30 seconds less."""
+"""Auto-PyTorch 0.2.1. It ends about half a minute after its limit, so it is given 30 seconds less."""
 
 from __future__ import annotations
 
