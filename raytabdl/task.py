@@ -346,11 +346,12 @@ def _leaks(task: Task) -> list[str]:
                 column.name for column, values in columns if np.array_equal(values, np.float32(task.y - column.origin))
             ]
     codes = task.y.astype(np.int64)
-    first = np.unique(codes, return_index=True)[1]  # a row of each class
+    # A row of each class that has rows, and which of them each row belongs to.
+    _, first, place = np.unique(codes, return_index=True, return_inverse=True)
     return [
         column.name
         for column, values in columns
-        if len(np.unique(values[first])) == len(first) and (values == values[first][codes]).all()
+        if len(np.unique(values[first])) == len(first) and (values == values[first][place]).all()
     ]
 
 

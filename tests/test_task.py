@@ -220,3 +220,9 @@ def test_a_column_that_is_the_target_is_warned_of(leak, y, target):
 )
 def test_the_kind_of_a_target_follows_from_its_values(values: object, kind: str) -> None:
     assert infer_kind(pd.Series(values))[0] == kind
+
+
+def test_weights_may_leave_a_class_without_rows() -> None:
+    X, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 3
+    task = make_task(X, y, MULTICLASS, 5, np.random.default_rng(0), sample_weight=(y != 1).astype(float))
+    assert set(task.y.tolist()) == {0, 2}

@@ -157,8 +157,8 @@ def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
     Goes on where the folder holds trials. ``connection`` is the cluster that is being started, or None for
     a run without Ray.
     """
-    history = run.folder.history()
     with run.folder.lock(), Interrupt() as interrupt:
+        history = run.folder.history()
         with run.folder.phase("quick models", run.clock):
             _in_background(lambda: _train_quick_models(run, history, connection, interrupt, watch))
         if connection is not None and not interrupt.is_set():

@@ -145,8 +145,10 @@ class PipelineTrainable(tune.Trainable):
 
     def _end_worker(self, gigabytes: float) -> None:
         """Ends this process; the driver starts the trial once more in another one."""
-        self.assignment.folder.note_memout(self._trial_id, gigabytes)
-        os._exit(1)
+        try:
+            self.assignment.folder.note_memout(self._trial_id, gigabytes)
+        finally:
+            os._exit(1)  # also where the disk is full
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: trials are paused at rungs only, where their state was just written to the run folder."""
