@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from ConfigSpace import ConfigurationSpace
@@ -15,8 +14,9 @@ from raytabdl.exceptions import RunFolderError
 from raytabdl.history import Result
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.search.design import space_filling
-from raytabdl.search.portfolio import Portfolio, project
+from raytabdl.search.portfolio import project
 from raytabdl.space import ROOT
+from raytabdl.warm_start import shipped_portfolio
 
 KINDS = ("classification", "regression")
 SHIPPED, LITERATURE, INCUMBENT, DESIGN = "shipped", "literature", "incumbent", "design"
@@ -64,12 +64,6 @@ def incumbents(folder: RunFolder) -> list[Candidate]:
     kind = KINDS[0] if target.task_type.is_classification else KINDS[1]
     first = list(best.values())[:N_INCUMBENTS]
     return [Candidate.of(history.trials[r.trial_id].config, INCUMBENT, f"of {folder.path.name}", kind) for r in first]
-
-
-def shipped_portfolio(name: str) -> Portfolio:
-    """A portfolio that comes with the package."""
-    with resources.as_file(resources.files("raytabdl.portfolios") / f"{name}.json") as path:
-        return Portfolio.read(path)
 
 
 def _members(name: str, source: str, kind: str) -> list[Candidate]:

@@ -61,8 +61,8 @@ def check_size(n_rows: int, n_valid: Sequence[int], target: Target) -> None:
     if needed > MAX_PREDICTION_BYTES:
         raise DataError(
             f"y has {target.n_classes:,} classes: the probabilities of {max(n_valid):,} validation rows take "
-            f"{needed / 1e6:,.0f} MB for each model, more than {MAX_PREDICTION_BYTES / 1e6:,.0f} MB; merge rare "
-            "classes, or use TabularRegressor where y is a number"
+            f"{needed / 1e6:,.0f} MB for each model, more than {MAX_PREDICTION_BYTES / 1e6:,.0f} MB; validate "
+            "by fewer rows, merge rare classes, or use TabularRegressor where y is a number"
         )
 
 

@@ -160,6 +160,11 @@ def main() -> None:
 @click.option("--time-limit", type=_Seconds(), help="In all, from the start of the command.  [default: 60]")
 @click.option("--n-trials", type=click.IntRange(min=1), help="End after so many; without --time-limit there is none.")
 @click.option("--workers", type=click.IntRange(min=1), help="Trials trained at once.  [default: one for each CPU]")
+@click.option(
+    "--portfolio",
+    type=click.Path(exists=True, path_type=Path),
+    help="What to try first: a portfolio's file, or an earlier run.  [default: the one that ships]",
+)
 @click.option("--out", type=_NEW_RUN, required=True, help="The run folder to make.")
 @click.pass_obj
 def fit(
@@ -175,6 +180,7 @@ def fit(
     time_limit: float | None,
     n_trials: int | None,
     workers: int | None,
+    portfolio: Path | None,
     out: Path,
 ) -> None:
     """Fit TABLE, and keep the run in a new folder."""
@@ -205,6 +211,7 @@ def fit(
         n_trials=n_trials,
         seed=seed,
         n_workers=workers,
+        portfolio=portfolio,
         run_folder=out,
         progress=True,
     )

@@ -10,19 +10,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raytabdl.decisions import Factors, decided, tuned_factors
 from raytabdl.inputs import Array, Weights
-from raytabdl.metrics import SMALLEST_PROBABILITY, Metric
+from raytabdl.metrics import CLASSIFICATION, REGRESSION, SMALLEST_PROBABILITY, Metric
 
 Losses = NDArray[np.float64]
+AT_ONCE = ("log_loss", "mse", "rmse")
+"""The metrics that ``_objective`` measures of all members at once."""
 _SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Weights of members that sum to 1, and the loss of their weighted mean on the validation rows."""
+    """Weights of members that sum to 1, and the loss of their weighted mean on the validation rows.
+
+    ``factors`` are those of the classes, where a metric is better by another decision than the most probable class.
+    """
 
     weights: Mapping[str, float]
     loss: float
+    factors: Factors = ()
 
     def predict(self, predictions: Mapping[str, Array]) -> Array:
         """The weighted mean of the members' predictions."""
@@ -42,8 +49,15 @@ def select(
     """The members, picked one by one with replacement, whose mean has the lowest loss; the best prefix is kept.
 
     Among equals a member that was picked before wins, then the one with the lowest loss of its own. ``weights`` are
-    those of the rows.
+    those of the rows. A metric that is measured member by member is asked a thousand times: it selects by some of the
+    rows where there are many.
     """
+    if len(y) > _most_rows(metric):
+        rows = np.sort(np.random.default_rng(0).choice(len(y), _most_rows(metric), replace=False))
+        some = {member: own[rows] for member, own in predictions.items()}
+        of_rows = None if weights is None else weights[rows]
+        chosen = select(some, y[rows], metric, size=size, weights=of_rows)
+        return Ensemble(chosen.weights, metric.loss(y, chosen.predict(predictions), weights))
     members = list(predictions)
     losses_of = _objective(metric, y, weights)
     stacked: NDArray[Any] = np.stack([_prepare(metric, predictions[member], y) for member in members])
@@ -54,7 +68,7 @@ def select(
     for n_picked in range(1, size + 1):
         means = total + stacked
         means /= n_picked
-        losses = losses_of(means)
+        losses = losses_of(means) if n_picked > 1 else alone
         ties = np.flatnonzero(losses <= losses.min() + _SMALLEST)
         pick = min(ties, key=lambda member: (counts[member] == 0, alone[member]))
         counts = counts.copy()
@@ -138,8 +152,16 @@ class EnsembleBuilder:
             out_of_fold = {m: np.concatenate([self.predictions[f] for f in own]) for m, own in bags.items()}
             y = np.concatenate([self.y, *self.other_folds])
             weights = np.concatenate(self.row_weights) if self.row_weights else None
-            return self._with_folds(select(out_of_fold, y, self.metric, size=self.size, weights=weights))
-        return self._with_folds(holdout)
+            selected = select(out_of_fold, y, self.metric, size=self.size, weights=weights)
+            return self._with_folds(self._tuned(selected, out_of_fold, y, weights))
+        return self._with_folds(self._tuned(holdout, self.predictions, self.y, self._weights_of(0)))
+
+    def _tuned(self, ensemble: Ensemble, predictions: Mapping[str, Array], y: Array, weights: Weights) -> Ensemble:
+        """The ensemble with the factors by which it decides best on the rows that it was selected on."""
+        mean = ensemble.predict(predictions)
+        factors = tuned_factors(y, mean, self.metric, weights)
+        loss = self.metric.loss(y, decided(mean, factors), weights) if factors else ensemble.loss
+        return Ensemble(ensemble.weights, loss, factors)
 
     def _are_as_good(self, bags: Sequence[str]) -> bool:
         """Whether what is selected among the bags is within one standard error of what is selected among all.
@@ -185,8 +207,11 @@ class EnsembleBuilder:
         """The weight of each member spread evenly over the folds of its trial."""
         spread = {m: self._folds(m) for m in ensemble.weights}
         weights = {f: ensemble.weights[m] / len(folds) for m, folds in spread.items() for f in folds}
-        return Ensemble(weights, ensemble.loss)
+        return Ensemble(weights, ensemble.loss, ensemble.factors)
 
+
+MOST_ROWS, MOST_ROWS_ONE_BY_ONE, MOST_ROWS_OF_OWN = 200_000, 20_000, 4_000
+"""By which an ensemble is selected: of metrics that measure all members at once, of others, and of a user's own."""
 
 LEAST_GAIN = 0.5
 """Of the gain of the best candidate on the dummy, which others must have to be candidates."""
@@ -226,6 +251,12 @@ def _prepare(metric: Metric, predictions: Array, y: Array) -> Array:
     if metric.name == "log_loss":
         return np.asarray(predictions[np.arange(len(y)), y.astype(np.int64)], np.float32)
     return predictions
+
+
+def _most_rows(metric: Metric) -> int:
+    if metric.name in AT_ONCE:
+        return MOST_ROWS
+    return MOST_ROWS_ONE_BY_ONE if metric.name in {**CLASSIFICATION, **REGRESSION} else MOST_ROWS_OF_OWN
 
 
 def _objective(metric: Metric, y: Array, weights: Weights) -> Callable[[NDArray[Any]], Losses]:

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from raytabdl.checks import table_and_target
 from raytabdl.clock import Clock
-from raytabdl.exceptions import RunFolderError
+from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.inputs import Array, Target, TaskType
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import Metric
@@ -33,7 +33,6 @@ from raytabdl.runtime.progress import Figures, show
 from raytabdl.runtime.run import (
     Run,
     connecting,
-    default_portfolio,
     execute,
     new_run_folder,
     read_settings,
@@ -42,10 +41,11 @@ from raytabdl.runtime.run import (
 )
 from raytabdl.scorers import MetricChoice, check_known, chosen_metric
 from raytabdl.search.policy import N_FOLDS
-from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices
-from raytabdl.task import encode_labels, encode_valid, encode_values, infer_target, make_task
+from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
+from raytabdl.trajectory import tested, trajectory
 from raytabdl.validation import Validation, check_parts
+from raytabdl.warm_start import PortfolioChoice, chosen_portfolio
 
 __all__ = ["Figures", "TabularClassifier", "TabularRegressor", "estimator_class", "load"]
 
@@ -69,12 +69,12 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         n_trials: int | None = None,
         seed: int = 0,
         n_workers: int | None = None,
-        gpus_per_trial: float = 0.0,
+        gpus_per_trial: float | None = None,
         trial_seconds: float | None = None,
         trial_time_limit: float | None = None,
         trial_memory: float | None = None,
         choices: str | Choices | None = None,
-        portfolio: Portfolio | None = None,
+        portfolio: PortfolioChoice = None,
         ensemble_size: int = 25,
         run_folder: str | Path | None = None,
         progress: bool | None = None,
@@ -141,9 +141,9 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
                 sample_weight=sample_weight,
                 groups=groups,
                 validation=self.validation,
-                holdout=None if X_valid is None else (X_valid, encode_valid(y_valid, classes)),
+                holdout=None if X_valid is None else (X_valid, encode_further(y_valid, classes, "y_valid")),
             )
-            portfolio = self.portfolio or default_portfolio(target)
+            portfolio = chosen_portfolio(self.portfolio, target)
             metric = chosen_metric(self.metric, task.y, target, classes)
             if task.inputs.weights is not None and not metric.takes_weights:
                 warnings.warn(f"metric {metric.name} takes no sample_weight: it counts all rows the same", stacklevel=2)
@@ -171,7 +171,6 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         run_folder: str | Path,
         *,
         choices: str | Choices | None = None,
-        portfolio: Portfolio | None = None,
         metric: MetricChoice = None,
         progress: bool | None = None,
         callbacks: Sequence[Any] | None = None,
@@ -179,8 +178,8 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
         Finished trials are not run again; a run that ended by itself is loaded. One in a store is brought into a new
-        folder first. ``choices``, ``portfolio`` and ``metric`` are given again where the run was started with objects,
-        which its folder does not hold. Raises RunFolderError where there is no run.
+        folder first. ``choices`` and ``metric`` are given again where the run was started with objects, which its
+        folder does not hold. Raises RunFolderError where there is no run.
         """
         check_callbacks(callbacks)
         mirror: Mirror | None = None
@@ -194,6 +193,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             return cls.load(folder.path, choices=choices)
         classes, target = read_labels(folder.path / "labels.json")
         _check_kind(cls, target, folder)
+        portfolio = chosen_portfolio(folder.portfolio if folder.portfolio.exists() else None, target)
         estimator = cls(
             **{**asdict(settings), "metric": metric or settings.metric},
             choices=choices,
@@ -209,7 +209,7 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
             folder,
             task,
             preset(choices),
-            portfolio or default_portfolio(target),
+            portfolio,
             chosen_metric(estimator.metric, task.y, target, classes),
             Clock.start(limit, spent_s=spent_seconds(folder)),
             loggers_of(callbacks),
@@ -272,6 +272,25 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
     def leaderboard(self) -> pd.DataFrame:
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
         return leaderboard(self._kept_folder())
+
+    def trajectory(self, X_test: Any = None, y_test: Any = None) -> pd.DataFrame:
+        """The ensembles that were the answer of the fit, one after another.
+
+        Columns: time (seconds from the start of the fit), models, valid (the metric on validation rows) and, of a test
+        set that is given, test. The name of the metric is in ``attrs["metric"]``. Raises RunFolderError where this is a
+        saved model, which does not hold its run.
+        """
+        folder, classes = self._kept_folder(), self.predictor_.classes
+        if folder.is_saved_model:
+            raise RunFolderError(f"{folder.path} is a saved model, which has no trajectory; load the run that it is of")
+        if (X_test is None) != (y_test is None):
+            raise SettingError("X_test and y_test go together: give both or none")
+        target = self.predictor_.target
+        metric = chosen_metric(self.metric, folder.read_task(target).y, target, classes)
+        if X_test is None:
+            return trajectory(folder, metric)
+        y = encode_further(y_test, classes, "y_test")
+        return tested(folder, self.predictor_, preset(self.choices), metric, X_test, y)
 
     def fit_summary(self) -> str:
         """What the fit did, in a few lines: score, ensemble, trials by status, failures by reason."""
@@ -339,17 +358,20 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     """Predicts one of two or more classes.
 
     ``time_limit`` in seconds covers all of ``fit``, Ray's start and end included. ``n_trials`` bounds what is tried,
-    and nothing is trained on further folds then; without a time limit, and with one worker, such a run is
-    repeatable. ``n_workers`` trials are trained at once (one
-    for each CPU of the cluster by default). The full budget of a trial are the epochs or iterations that suit the time,
-    or ``trial_seconds`` of training, what ends first. A trial ends with the ``trial_time_limit`` seconds of a worker
-    that it may take in all, or is killed where it does not answer; what it published counts. One whose worker takes
-    more than ``trial_memory`` gigabytes, which Ray is asked for, is tried once more, with smaller batches.
-    ``choices`` is what is searched: a ``Choices``, or "small", "medium" (the default) or "full". With a ``run_folder``
-    as ``s3://bucket/path`` the run lies in a new folder below ``raytabdl_runs``, and is copied to the store as it goes.
-    ``callbacks`` are functions that are told of the run while it goes on: each is called with ``Figures``, about twice
-    a second. Loggers of ``ray.tune.logger`` and ``ray.air.integrations`` (TensorBoard, MLflow, Weights & Biases) may
-    stand among them. One that raises does not end the fit.
+    and nothing is trained on further folds then; without a time limit, and with one worker, such a run is repeatable.
+    ``n_workers`` trials are trained at once (one for each CPU of the cluster by default), each with ``gpus_per_trial``
+    GPUs or parts of one (an equal share of its node's by default, if every node has some; with 0 a trial sees none).
+    The full budget of a trial are the epochs or iterations that suit the time, or ``trial_seconds`` of training, what
+    ends first. A trial ends with the ``trial_time_limit`` seconds of a worker that it may take in all, or is killed
+    where it does not answer; what it published counts. One whose worker takes more than ``trial_memory`` gigabytes,
+    which Ray is asked for, is tried once more, with smaller batches. ``choices`` is what is searched: a ``Choices``, or
+    "small", "medium" (the default) or "full". ``portfolio`` is what is tried first: a ``Portfolio``, the path of a file
+    that holds one, or the folder of an earlier run, also of another table, whose best configurations come before the
+    portfolio that ships. With a ``run_folder`` as ``s3://bucket/path`` the run lies in a new folder below
+    ``raytabdl_runs``, and is copied to the store as it goes. ``callbacks`` are functions that are told of the run while
+    it goes on: each is called with ``Figures``, about twice a second. Loggers of ``ray.tune.logger`` and
+    ``ray.air.integrations`` (TensorBoard, MLflow, Weights & Biases) may stand among them. One that raises does not end
+    the fit.
 
     ``metric`` (log loss by default) decides the ensemble: a name, a ``Metric``, a scorer of scikit-learn, or a function
     of the targets and the probabilities, (n, n_classes), or the values of a regression, which may be better where it is
@@ -367,10 +389,13 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable class of each row, as it was given to ``fit``."""
+        """The class of each row, as it was given to ``fit``.
+
+        The most probable one, unless the metric is one of classes and was better by another decision on validation
+        rows: then the probabilities are multiplied by a factor of each class first, and the largest product decides.
+        """
         check_is_fitted(self)
-        codes = self.predictor_.predict(X).argmax(axis=1)
-        return np.asarray(self.classes_[codes])
+        return self.predictor_.decide(self.predictor_.predict(X))
 
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class, of shape (n, n_classes) in the order of ``classes_``."""

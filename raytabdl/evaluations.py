@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from raytabdl.component import Config
 from raytabdl.exceptions import CorruptModelError, CurvesError, DataError
 from raytabdl.inputs import TaskType
-from raytabdl.persistence import read_array, read_json
+from raytabdl.persistence import read_array, read_json, read_lines
 from raytabdl.search.learning import Evidence, losses_of
-from raytabdl.study_folder import DATA_SETS, StudyFolder, read_lines
+from raytabdl.study_folder import DATA_SETS, StudyFolder
 
 CANDIDATES, LINES, TABLE = "candidates.jsonl", "evaluations.jsonl", "losses.parquet"
 _VERSION_KEY, VERSION = b"raytabdl_evaluations", b"1"

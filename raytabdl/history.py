@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from raytabdl.component import Config
+from raytabdl.exceptions import RunFolderError
+from raytabdl.persistence import read_lines
 
 
 class Status(Enum):
@@ -187,18 +189,15 @@ class History:
 def read_history(path: Path) -> History:
     """The history that a file holds, to be appended to; a last line that was cut short is left out."""
     history = History()
-    if path.exists():
-        for record in read_records(path):
-            history._take(record)
+    for record in read_records(path):
+        history._take(record)
     history.path = path
     return history
 
 
 def read_records(path: Path) -> Iterator[Record]:
     """The records of a file, oldest first, without a last line that a killed writer left unfinished."""
-    *lines, _ = path.read_text(encoding="utf-8").split("\n")
-    for line in lines:
-        yield _from_fields(json.loads(line))
+    return (_from_fields(line) for line in read_lines(path))
 
 
 def append_line(path: Path, line: str) -> None:
@@ -235,6 +234,8 @@ def _to_fields(record: Record) -> dict[str, Any]:
 def _from_fields(fields: dict[str, Any]) -> Record:
     kind = fields.pop("record")
     if kind == "trial":
+        if Path(fields["id"]).name != fields["id"]:  # its files are called so
+            raise RunFolderError(f"a run has a trial with the name {fields['id']!r}, which leads out of its folder")
         return Trial(**fields)
     if kind == "change":
         return Change(**{**fields, "status": Status(fields["status"])})

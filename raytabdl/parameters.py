@@ -35,7 +35,7 @@ def checked_settings(estimator: Any) -> Settings:
         metric_name(estimator.metric),
         _count("seed", estimator.seed, least=0),
         None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
-        _gpus(estimator.gpus_per_trial),
+        None if estimator.gpus_per_trial is None else _gpus(estimator.gpus_per_trial),
         _count("ensemble_size", estimator.ensemble_size, least=1),
         _optional_seconds("trial_seconds", estimator.trial_seconds),
         _optional_seconds("trial_time_limit", estimator.trial_time_limit),
@@ -46,7 +46,7 @@ def checked_settings(estimator: Any) -> Settings:
 _OBJECTS: tuple[tuple[str, tuple[type, ...], str], ...] = (
     ("metric", (str, Metric), "the name of a metric, a Metric, a scorer of scikit-learn or a function"),
     ("choices", (str, Choices), "the name of a preset or a Choices"),
-    ("portfolio", (Portfolio,), "a Portfolio"),
+    ("portfolio", (Portfolio, str, PathLike), "a Portfolio, the path of one, or that of a run"),
     ("run_folder", (str, PathLike), "a path"),
     ("progress", (bool,), "True or False"),
 )

@@ -21,7 +21,7 @@ import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from raytabdl.exceptions import CorruptModelError, RaytabdlError
+from raytabdl.exceptions import CorruptModelError, RaytabdlError, RunFolderError
 
 MANIFEST = "manifest.json"
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
@@ -62,6 +62,23 @@ def read_json(path: Path) -> Any:
         raise CorruptModelError(f"{path} is missing; the folder is no run and no saved model, or was cut") from error
     except ValueError as error:
         raise CorruptModelError(f"{path} is not readable as JSON ({error}); restore the file from a copy") from error
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file of JSON lines, without a last line that was cut short; none where there is no file."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith("\n"):
+                return
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise RunFolderError(
+                    f"{path}, line {number}, is not readable as JSON ({error}); delete the line: what it holds is "
+                    "made again"
+                ) from error
 
 
 def write_array(path: Path, array: NDArray[Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from raytabdl.decisions import decided
 from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import RunFolderError
 from raytabdl.inputs import Array, Target
@@ -50,6 +51,12 @@ class Predictor:
         if self.target.task_type.is_classification:
             predictions /= predictions.sum(axis=1, keepdims=True)
         return predictions
+
+    def decide(self, probabilities: Array) -> NDArray[Any]:
+        """The classes that the ensemble decides for, by the probabilities that it predicted."""
+        assert self.classes is not None
+        codes: NDArray[np.int64] = decided(probabilities, self.ensemble.factors).argmax(axis=1)
+        return np.asarray(self.classes[codes])
 
 
 def load_predictor(folder: RunFolder, choices: Choices) -> Predictor:

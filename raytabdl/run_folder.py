@@ -30,6 +30,7 @@ from raytabdl.persistence import (
     make_folder,
     read_array,
     read_json,
+    read_lines,
     whole_folder,
     write_array,
     write_json,
@@ -61,6 +62,10 @@ class RunFolder:
     @property
     def search(self) -> Path:
         return self.path / "search.json"
+
+    @property
+    def portfolio(self) -> Path:
+        return self.path / "portfolio.json"
 
     @property
     def space(self) -> Path:
@@ -293,20 +298,18 @@ class RunFolder:
 
     def write_ensemble(self, ensemble: Ensemble, metric: Metric, *, is_complete: bool = True) -> None:
         """Writes the answer of a run; one that was interrupted is not complete, and can be resumed."""
-        record = {"metric": metric.name, "loss": ensemble.loss, "weights": dict(ensemble.weights)}
-        write_json(self.ensemble, {**record, "is_complete": is_complete})
+        write_json(self.ensemble, {"metric": metric.name, **_to_record(ensemble), "is_complete": is_complete})
 
     def read_ensemble(self) -> Ensemble:
         record = read_json(self.ensemble)
         for member in record["weights"]:
             if member in ("", ".", "..") or Path(member).name != member:
                 raise CorruptModelError(f"{self.ensemble} names a member outside the folder: {member!r}")
-        return Ensemble(record["weights"], float(record["loss"]))
+        return _from_record(record)
 
     def append_trajectory(self, seconds: float, ensemble: Ensemble) -> None:
         """Notes which ensemble was the answer from that time on."""
-        line = {"time": seconds, "loss": ensemble.loss, "weights": dict(ensemble.weights)}
-        append_line(self.trajectory, json.dumps(line))
+        append_line(self.trajectory, json.dumps({"time": seconds, **_to_record(ensemble)}))
 
     @contextmanager
     def phase(self, name: str, clock: Clock) -> Iterator[None]:
@@ -322,7 +325,7 @@ class RunFolder:
 
     def read_trajectory(self) -> list[tuple[float, Ensemble]]:
         """The ensembles in the order of time: (seconds from the start of the fit, ensemble)."""
-        return [(record["time"], Ensemble(record["weights"], record["loss"])) for record in read_lines(self.trajectory)]
+        return [(record["time"], _from_record(record)) for record in read_lines(self.trajectory)]
 
     def finish(self) -> None:
         """Deletes what is of no use after the run, and writes the hashes of what predicting needs."""
@@ -355,6 +358,15 @@ class RunFolder:
         return self.is_finished and bool(read_json(self.ensemble)["is_complete"])
 
 
+def _to_record(ensemble: Ensemble) -> dict[str, Any]:
+    factors = {"factors": list(ensemble.factors)} if ensemble.factors else {}
+    return {"loss": ensemble.loss, "weights": dict(ensemble.weights), **factors}
+
+
+def _from_record(record: Mapping[str, Any]) -> Ensemble:
+    return Ensemble(record["weights"], float(record["loss"]), tuple(record.get("factors", ())))
+
+
 def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> None:
     """The classes as JSON, with the dtype that they come back in."""
     record: dict[str, Any] = {"task_type": target.task_type.value, "n_classes": target.n_classes}
@@ -372,17 +384,3 @@ def read_labels(path: Path) -> tuple[NDArray[Any] | None, Target]:
         return labels_from_json(record), target
     except (ValueError, TypeError, KeyError) as error:
         raise CorruptModelError(f"{path} holds no labels ({error}); restore it from a copy") from error
-
-
-def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The records of a file of JSON lines; a last line that was cut short is left out."""
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").split("\n")
-    for number, line in enumerate(lines):
-        if line:
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                if number < len(lines) - 2:
-                    raise

@@ -12,7 +12,7 @@ from typing import Any
 
 from raytabdl.exceptions import RunFolderError
 from raytabdl.history import append_line
-from raytabdl.persistence import make_folder, read_json, write_json
+from raytabdl.persistence import make_folder, read_json, read_lines, write_json
 
 LOCK = ".lock"
 DATA_SETS = "datasets.jsonl"
@@ -80,20 +80,3 @@ class StudyFolder:
     def records(self, name: str) -> Iterator[dict[str, Any]]:
         """The lines of a file, without a last one that was cut short. Raises RunFolderError on one that is no JSON."""
         return read_lines(self.path / name)
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file of JSON lines, without a last line that was cut short; none where there is no file."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
-                return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise RunFolderError(
-                    f"{path}, line {number}, is not readable as JSON ({error}); delete the line: what it holds is "
-                    "made again"
-                ) from error

@@ -81,6 +81,12 @@ class Task:
             return everything, everything
         return train, valid
 
+    def n_valid(self) -> list[int]:
+        """The number of validation rows of each fold, counted at once: large tables have many folds."""
+        if self.n_folds == 1 or self.folds.ndim > 1:
+            return [len(self.split(fold)[1]) for fold in range(self.n_folds)]
+        return np.bincount(self.folds[self.folds >= 0], minlength=self.n_folds).tolist()
+
     def truth(self, fold: int) -> Truth:
         """What predictions of the validation rows of a fold are compared with."""
         rows = self.split(fold)[1]
@@ -136,19 +142,19 @@ def encode_values(y: Any) -> NDArray[np.float64]:
     return numbers
 
 
-def encode_valid(y_valid: Any, classes: NDArray[Any] | None) -> Array:
-    """The targets of a validation set as those of training were encoded; without classes they are numbers.
+def encode_further(y: Any, classes: NDArray[Any] | None, name: str) -> Array:
+    """The targets of further rows as those of training were encoded; without classes they are numbers.
 
-    Raises DataError where a label is none of the classes.
+    Raises DataError, with the ``name`` of the argument, where a label is none of the classes.
     """
     if classes is None:
-        return _numbers(y_valid)
-    labels = _target_values(y_valid).tolist()
+        return _numbers(y)
+    labels = _target_values(y).tolist()
     code_of = {label: code for code, label in enumerate(classes.tolist())}
     if unknown := set(labels) - set(code_of):
         raise DataError(
-            f"y_valid holds {len(unknown)} labels that y does not, among them {next(iter(unknown))!r}; leave these "
-            "rows out of the validation set, or have some in X and y"
+            f"{name} holds {len(unknown)} labels that y does not, among them {next(iter(unknown))!r}; leave these rows "
+            "out, or have some in X and y"
         )
     return np.array([code_of[label] for label in labels], np.int64)  # type: ignore[return-value]
 
@@ -219,7 +225,7 @@ def make_task(
         else:
             folds = _folds(y, None if codes is None else codes[kept], target, n_folds, rng)
         task = Task(inputs, y, target, schema, folds)
-    check_size(len(task.y), [len(task.split(fold)[1]) for fold in range(task.n_folds)], target)
+    check_size(len(task.y), task.n_valid(), target)
     if leaks := _leaks(task):
         warnings.warn(f"columns that are the target under another name: {leaks}; drop them from X", stacklevel=3)
     return task

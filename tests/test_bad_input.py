@@ -206,7 +206,7 @@ BAD_SETTINGS: list[tuple[str, list[Any]]] = [
     ("n_workers", [0, -1, 1.5, "2", False]),
     ("ensemble_size", [0, -1, 2.5, None, "all", True]),
     ("seed", [-1, 0.5, None, "0", True, np.random.default_rng(0)]),
-    ("gpus_per_trial", [-1, float("nan"), float("inf"), "1", None, True]),
+    ("gpus_per_trial", [-1, float("nan"), float("inf"), "1", True]),
     ("trial_time_limit", [0, -1, float("nan"), float("inf"), "60", True]),
     ("trial_memory", [0, 0.4, -1, float("nan"), float("inf"), "2 GB", True]),
     ("trial_seconds", [0, -1, float("nan"), float("inf"), "60", True]),

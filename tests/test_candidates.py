@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from raytabdl.candidates import gather, incumbents, shipped_portfolio
+from raytabdl.candidates import gather, incumbents
 from raytabdl.exceptions import RunFolderError
 from raytabdl.history import Result, Seconds, Trial
 from raytabdl.inputs import Target, TaskType
@@ -14,6 +14,7 @@ from raytabdl.persistence import write_json
 from raytabdl.presets import full, medium, small
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.space import configuration_space
+from raytabdl.warm_start import shipped_portfolio
 
 
 def test_what_is_known_to_work_comes_first_and_each_configuration_once() -> None:

@@ -15,7 +15,7 @@ from raytabdl.ensemble import (
     select,
     trial_of,
 )
-from raytabdl.metrics import CLASSIFICATION, REGRESSION
+from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 
 LOG_LOSS, RMSE = CLASSIFICATION["log_loss"], REGRESSION["rmse"]
 METRICS = {**CLASSIFICATION, **REGRESSION}
@@ -112,6 +112,26 @@ def test_a_large_offset_of_the_target_costs_no_digits():
     y, predictions = members(1, "rmse")
     moved = select({name: p + 1e9 for name, p in predictions.items()}, y + 1e9, RMSE)
     assert moved.loss == pytest.approx(select(predictions, y, RMSE).loss, rel=1e-5)
+
+
+def test_a_slow_metric_is_asked_of_some_of_the_rows_and_the_loss_is_of_all():
+    n_rows = []
+
+    def value(y, predictions, weights=None):
+        n_rows.append(len(y))
+        return float(((predictions[:, 1] - y) ** 2).mean())
+
+    rng = np.random.default_rng(0)
+    y = (np.arange(9_000) % 2).astype(float)
+    predictions = {}
+    for i in range(5):
+        p = np.clip(y * 0.4 + 0.3 + rng.normal(0, 0.2, len(y)), 0, 1)
+        predictions[f"{i}@1"] = np.column_stack([1 - p, p])
+    ensemble = select(predictions, y, Metric("own brier", value, greater_is_better=False, best=0.0))
+    assert n_rows.count(len(y)) == 1
+    assert max(n_rows[:-1]) <= 4_000
+    assert ensemble.loss == pytest.approx(np.square(ensemble.predict(predictions)[:, 1] - y).mean())
+    assert len(ensemble.weights) == 5
 
 
 def test_selecting_changes_no_predictions():

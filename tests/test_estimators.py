@@ -23,13 +23,14 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import DataConversionWarning, NotFittedError
+from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from raytabdl import TabularClassifier, TabularRegressor
 from raytabdl.estimators import load
-from raytabdl.exceptions import CorruptModelError, RunFolderError
+from raytabdl.exceptions import CorruptModelError, DataError, RunFolderError, SettingError
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import CLASSIFICATION
 from raytabdl.persistence import MANIFEST, write_manifest
@@ -276,6 +277,40 @@ def test_the_metric_of_the_user_decides() -> None:
     np.testing.assert_allclose(by_name.leaderboard()["loss"], 1.0 - by_name.leaderboard()["accuracy"])
     by_value = TabularClassifier(time_limit=1, metric=CLASSIFICATION["f1"]).fit(X, labels(X))
     assert by_value.leaderboard().attrs["metric"] == "f1"
+
+
+def test_the_trajectory_ends_with_what_predicts(clf: TabularClassifier, reg: TabularRegressor, saved: Path) -> None:
+    X = table(seed=1)
+    for estimator, y in ((clf, labels(X)), (reg, values(X))):
+        steps = estimator.trajectory(X, y)
+        assert (steps["time"].diff()[1:] > 0).all()
+        assert steps["models"].iloc[-1] == len(estimator.predictor_.members)
+        if estimator is clf:
+            assert steps.attrs["metric"] == "log_loss"
+            truth = estimator.predict_proba(X)[np.arange(N_ROWS), np.searchsorted(estimator.classes_, y)]
+            assert steps["test"].iloc[-1] == pytest.approx(-np.log(truth).mean())
+        else:
+            error = np.sqrt(np.square(estimator.predict(X) - y).mean())
+            assert steps["test"].iloc[-1] == pytest.approx(error)
+        pd.testing.assert_frame_equal(estimator.trajectory(), steps.drop(columns="test"))
+    with pytest.raises(SettingError, match="X_test and y_test go together"):
+        clf.trajectory(X)
+    with pytest.raises(DataError, match="as many rows, got 60 rows and 3 targets"):
+        clf.trajectory(X, labels(X)[:3])
+    with pytest.raises(RunFolderError, match="is a saved model, which has no trajectory"):
+        TabularClassifier.load(saved).trajectory()
+
+
+def test_a_metric_of_classes_has_a_decision_of_its_own(tmp_path: Path) -> None:
+    """Of 5 % that are seldom more likely than not: nobody would be found by the most probable class."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"signal": rng.normal(size=2_000)})
+    y = np.where(rng.random(2_000) < 1 / (1 + np.exp(3.5 - 1.2 * X["signal"])), "sick", "well")
+    fitted = TabularClassifier(time_limit=6, metric="balanced_accuracy").fit(X, y)
+    fitted.save(tmp_path / "model")
+    for estimator in (fitted, TabularClassifier.load(tmp_path / "model")):
+        predicted, probable = estimator.predict(X), estimator.classes_[estimator.predict_proba(X).argmax(axis=1)]
+        assert balanced_accuracy_score(y, predicted) > balanced_accuracy_score(y, probable) + 0.1
 
 
 def test_a_run_that_has_not_ended_has_a_leaderboard(clf: TabularClassifier, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from raytabdl.exceptions import RunFolderError
 from raytabdl.history import Change, History, Result, Seconds, Status, Trial, read_history
 
 
@@ -61,7 +62,14 @@ def test_a_line_that_is_broken_in_the_middle_raises(tmp_path):
     history = written(tmp_path / "trials.jsonl")
     lines = history.path.read_text().splitlines(keepends=True)
     history.path.write_text("".join([*lines[:2], lines[2][:20] + "\n", *lines[3:]]))
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(RunFolderError, match=r"trials\.jsonl, line 3, is not readable"):
+        read_history(history.path)
+
+
+def test_a_trial_whose_files_would_lie_elsewhere_is_refused(tmp_path):
+    history = History(tmp_path / "trials.jsonl")
+    history.append(Trial("../0000", {"model": "mlp"}, "model", 0, 0))
+    with pytest.raises(RunFolderError, match=r"'\.\./0000', which leads out of its folder"):
         read_history(history.path)
 
 

@@ -29,11 +29,12 @@ from raytabdl.pipeline import Pipeline, make_pipeline
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.quick import quick_configurations, train_quick
 from raytabdl.run_folder import KEPT, RunFolder
-from raytabdl.runtime.run import Run, Settings, default_portfolio, write_run
+from raytabdl.runtime.run import Run, Settings, write_run
 from raytabdl.schema import infer_schema, to_frame
 from raytabdl.search.portfolio import first_configurations
 from raytabdl.space import Choices, configuration_space
 from raytabdl.task import encode_labels, encode_values, make_task
+from raytabdl.warm_start import default_portfolio
 
 KINDS = ["classification", "regression"]
 

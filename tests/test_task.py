@@ -10,8 +10,8 @@ import pytest
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Target, TaskType
 from raytabdl.task import (
+    encode_further,
     encode_labels,
-    encode_valid,
     encode_values,
     infer_kind,
     infer_target,
@@ -100,11 +100,11 @@ def test_values_of_any_numeric_dtype_are_float64():
 
 
 def test_labels_of_a_validation_set_are_encoded_by_the_classes_of_training():
-    assert encode_valid(["b", "b"], np.array(["a", "b"])).tolist() == [1, 1]
-    assert encode_valid(pd.Series([2.0, 1.0]), np.array([1, 2])).tolist() == [1, 0]
-    assert encode_valid([3, 3], None).tolist() == [3.0, 3.0]
+    assert encode_further(["b", "b"], np.array(["a", "b"]), "y_valid").tolist() == [1, 1]
+    assert encode_further(pd.Series([2.0, 1.0]), np.array([1, 2]), "y_valid").tolist() == [1, 0]
+    assert encode_further([3, 3], None, "y_valid").tolist() == [3.0, 3.0]
     with pytest.raises(DataError, match="y_valid holds 1 labels that y does not, among them 'c'"):
-        encode_valid(["a", "c", "c"], np.array(["a", "b"]))
+        encode_further(["a", "c", "c"], np.array(["a", "b"]), "y_valid")
 
 
 def test_what_is_odd_and_yet_usable_is_warned_of():

@@ -19,7 +19,7 @@ parser.add_argument("--table", help="a parquet file that the head node can read;
 parser.add_argument("--target", default="class", help="the column to predict")
 parser.add_argument("--seconds", type=float, default=600)
 parser.add_argument("--workers", type=int, help="trials at once; more than there are CPUs lets an autoscaler act")
-parser.add_argument("--gpus-per-trial", type=float, default=0.0, help="0.25 lets four trials share a GPU")
+parser.add_argument("--gpus-per-trial", type=float, help="0.25 lets four trials share a GPU")
 arguments = parser.parse_args()
 
 # Nothing is said of the cluster: `ray submit` runs this on the head node, whose Ray is found, and `ray job submit`

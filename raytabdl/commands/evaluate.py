@@ -52,13 +52,14 @@ def scores(predictor: Predictor, X: Any, y: pd.Series) -> dict[str, float]:
     """The value of each metric; NaN where it is not defined. Raises DataError where a target cannot be scored."""
     import numpy as np
 
+    from raytabdl.decisions import as_measured
     from raytabdl.metrics import CLASSIFICATION, REGRESSION
 
     truth = _codes(predictor, y) if predictor.classes is not None else _numbers(y)
-    predictions = predictor.predict(X)
+    predictions, factors = predictor.predict(X), predictor.ensemble.factors
     known = REGRESSION if predictor.classes is None else CLASSIFICATION
     with np.errstate(invalid="ignore"):  # the logarithm of what is below -1
-        return {name: metric.value(truth, predictions) for name, metric in known.items()}
+        return {name: metric.value(truth, as_measured(predictions, factors, name)) for name, metric in known.items()}
 
 
 def _codes(predictor: Predictor, y: pd.Series) -> Array:

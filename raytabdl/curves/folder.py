@@ -11,7 +11,7 @@ import numpy as np
 
 from raytabdl.curves.benchmark import Benchmark, LearningCurve
 from raytabdl.exceptions import CurvesError
-from raytabdl.study_folder import read_lines
+from raytabdl.persistence import read_lines
 
 LINES = "curves.jsonl"
 

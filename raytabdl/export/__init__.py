@@ -84,7 +84,9 @@ def _write_outputs(g: Graph, predictor: Predictor, predictions: list[Value]) -> 
         g.output(VALUE, g.op("Reshape", total, g.integers([-1])), TensorProto.DOUBLE)
         return
     probabilities = g.op("Div", total, g.op("ReduceSum", total, g.integers([1])))
-    place = g.op("ArgMax", probabilities, axis=1, keepdims=0)
+    factors = predictor.ensemble.factors
+    weighed = g.op("Mul", probabilities, g.constant(np.array([factors]))) if factors else probabilities
+    place = g.op("ArgMax", weighed, axis=1, keepdims=0)
     kind = predictor.classes.dtype.kind
     if kind in _TYPES:
         dtype = _TYPES[kind]

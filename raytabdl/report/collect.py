@@ -15,7 +15,7 @@ from raytabdl.history import History
 from raytabdl.leaderboard import latest_ensemble, leaderboard
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.metrics import metric as find_metric
-from raytabdl.persistence import read_json
+from raytabdl.persistence import read_json, read_lines
 from raytabdl.predictor import Predictor
 from raytabdl.report.facts import (
     Anytime,
@@ -31,7 +31,7 @@ from raytabdl.report.facts import (
 )
 from raytabdl.report.reproduce import reproduction
 from raytabdl.report.validation import features, validation
-from raytabdl.run_folder import RunFolder, read_labels, read_lines
+from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.run import read_settings, spent_seconds
 from raytabdl.schema import MISSING, Kind
 from raytabdl.task import Task

@@ -11,7 +11,7 @@ from raytabdl.presets import PRESETS, preset
 from raytabdl.report.facts import Reproduction
 from raytabdl.runtime.run import Settings
 
-_LIKE_DEFAULTS = Settings(None, None, None, seed=0, n_workers=None, gpus_per_trial=0.0, ensemble_size=25)
+_LIKE_DEFAULTS = Settings(None, None, None, seed=0, n_workers=None, gpus_per_trial=None, ensemble_size=25)
 """Arguments of these values need not be given, but for the time limit."""
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.analysis.permutation import permutation_importance
+from raytabdl.decisions import as_measured, decided
 from raytabdl.ensemble import Ensemble, fold_of, trial_of
 from raytabdl.inputs import Array, Inputs, Weights
 from raytabdl.metrics import Metric, logged
@@ -43,13 +44,15 @@ def validation(
         left_out["validation"] = "there is no ensemble yet"
         return None
     y, row_weights, predictions = _predictions(folder, ensemble, task)
-    scores = {metric.name: metric.measure(y, predictions, row_weights) for metric in logged(task.target.task_type)}
+    scores = {
+        metric.name: metric.measure(y, as_measured(predictions, ensemble.factors, metric.name), row_weights)
+        for metric in logged(task.target.task_type)
+    }
     if labels is None:
         return Validation(len(y), scores, None, None, _residuals(y, predictions))
     codes = y.astype(np.int64)
-    return Validation(
-        len(y), scores, _confusion(codes, predictions, labels), _calibration(codes, predictions, labels), None
-    )
+    confusion = _confusion(codes, decided(predictions, ensemble.factors), labels)
+    return Validation(len(y), scores, confusion, _calibration(codes, predictions, labels), None)
 
 
 def features(predictor: Predictor | None, task: Task, metric: Metric, left_out: dict[str, str]) -> Features | None:

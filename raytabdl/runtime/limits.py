@@ -6,7 +6,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +23,9 @@ WATCH_SECONDS = 0.1
 """Between two looks at a worker's memory; what is allocated in that time is not seen."""
 
 GIGABYTE = 10**9
+
+RAYS_STEPS = 10_000
+"""Ray counts parts of a GPU in steps of 0.0001."""
 
 LEAST_GIGABYTES = 0.5
 """A worker has taken 0.3 GB before it trains."""
@@ -67,6 +70,25 @@ class Stopwatch:
     def idle(self, trial_id: str) -> None:
         """No worker is busy with the trial, until it is asked for again."""
         self._since.pop(trial_id, None)
+
+
+def gpu_share(nodes: Sequence[Mapping[str, float]], n_workers: int) -> float:
+    """The GPUs of a trial where nobody asked for any: an equal share of those of its node, at most one.
+
+    ``nodes`` are the resources of each. None where a node has CPUs and no GPU, which trials could not use else.
+
+    >>> gpu_share([{"CPU": 8, "GPU": 2}], n_workers=8), gpu_share([{"CPU": 8, "GPU": 1}, {"CPU": 4}], n_workers=12)
+    (0.25, 0.0)
+    """
+    workers = [(node.get("GPU", 0.0), min(node["CPU"], n_workers)) for node in nodes if node.get("CPU", 0.0) >= 1]
+    share = min((n_gpus / n for n_gpus, n in workers), default=0.0)
+    return 1.0 if share >= 1 else math.floor(share * RAYS_STEPS) / RAYS_STEPS
+
+
+def hide_gpus(assigned: Sequence[int | str]) -> None:
+    """Keeps torch, which has not looked for GPUs yet, from those of the node where Ray has assigned none."""
+    if not assigned:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 def half_batches(config: Config) -> Config | None:

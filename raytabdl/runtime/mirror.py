@@ -183,8 +183,14 @@ class Mirror:
 
 
 def _unpack(content: bytes, folder: Path) -> None:
+    """Writes the files of a checkpoint; what is no plain file of it, or leads out of the folder, is left out."""
     with whole_folder(folder) as temporary, tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        archive.extractall(temporary, filter="data")  # no name leads out of the folder
+        for entry in archive:
+            path = PurePosixPath(entry.name)
+            file = archive.extractfile(entry) if entry.isreg() else None
+            if file is not None and not path.is_absolute() and ".." not in path.parts:
+                make_folder((temporary / path).parent)
+                (temporary / path).write_bytes(file.read())
 
 
 def _stamp(path: Path) -> Stamp:

@@ -1,9 +1,10 @@
-"""What the nodes of a cluster must have before a search begins: room for a trial, and the run folder."""
+"""What the nodes of a cluster must have for a search: room for a trial, and the run folder."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,23 @@ from raytabdl.runtime.cluster import Cluster
 ANSWER_SECONDS = 30.0
 """How long a node may take to start a process that looks for the run folder; one that is busy is not waited for."""
 
+ANSWER_SHARE = 0.2
+"""Of the time that is left, which the nodes may take for it at most."""
 
-def check_cluster(cluster: Cluster, path: Path, wanted: Mapping[str, float]) -> None:
+
+def check_cluster(cluster: Cluster, path: Path, wanted: Mapping[str, float], left_s: float) -> None:
     """Raises ClusterError where nodes lack what a trial needs, RunFolderError where they lack the run folder."""
-    import ray
-
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = living_nodes()
     check_room(wanted, nodes, may_grow=not cluster.is_own)
     if len(nodes) > 1:
-        check_shared(path)
+        check_shared(path, min(ANSWER_SECONDS, ANSWER_SHARE * left_s))
+
+
+def living_nodes() -> list[Mapping[str, float]]:
+    """The resources of each node that is alive."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def check_room(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]], *, may_grow: bool) -> None:
@@ -49,9 +58,9 @@ def _amount(name: str, amount: float) -> str:
     return f"{amount / 1e9:g} GB of memory" if name == "memory" else f"{amount:g} {name}"
 
 
-def check_shared(path: Path) -> None:
+def check_shared(path: Path, patience_s: float) -> None:
     """Raises RunFolderError where a node of the cluster does not see the run folder, which trials write to."""
-    blind = nodes_without(path / "run.json")
+    blind = nodes_without(path / "run.json", patience_s)
     if blind:
         raise RunFolderError(
             f"{path} is not the same folder on the nodes {', '.join(blind)}: on a cluster of several nodes give "
@@ -59,20 +68,87 @@ def check_shared(path: Path) -> None:
         )
 
 
-def nodes_without(file: Path) -> list[str]:
+def nodes_without(file: Path, patience_s: float) -> list[str]:
     """The addresses of the living nodes on which a file does not have the content that it has here."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     content = file.read_bytes()
-    look = ray.remote(num_cpus=0)(_has_content)
-    answers: dict[Any, str] = {}
-    for node in ray.nodes():
-        if node["Alive"]:
-            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            answers[look.options(scheduling_strategy=there).remote(file, content)] = node["NodeManagerAddress"]
-    ready, _ = ray.wait(list(answers), num_returns=len(answers), timeout=ANSWER_SECONDS)
+    answers = {_look(node, file, content): node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    ready, _ = ray.wait(list(answers), num_returns=len(answers), timeout=patience_s)
     return [answers[answer] for answer in ready if not _answer(answer, answers[answer])]
+
+
+@dataclass
+class NodeWatch:
+    """Looks at nodes as they join, and keeps trials off those that do not see the run folder.
+
+    What a trial wrote there would be lost. The CPUs of such a node are taken by an actor that does nothing, since Tune
+    places trials wherever there are some.
+    """
+
+    file: Path
+    _known: set[str] = field(default_factory=lambda: {_own_node()})
+    _answers: dict[Any, Any] = field(default_factory=dict)
+    _held: dict[str, Any] = field(default_factory=dict)
+
+    def look(self) -> int:
+        """The CPUs of the nodes that trials may use, as far as the nodes have answered; never waits."""
+        import ray
+
+        nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+        content = self.file.read_bytes()
+        for name in nodes.keys() - self._known:
+            self._answers[_look(nodes[name], self.file, content)] = nodes[name]
+        self._known |= nodes.keys()
+        for answer in ray.wait(list(self._answers), timeout=0)[0] if self._answers else ():
+            node = self._answers.pop(answer)
+            if not _answer(answer, node["NodeManagerAddress"]):
+                self._hold(node)
+        return int(sum(node["Resources"].get("CPU", 0) for name, node in nodes.items() if name not in self._held))
+
+    def release(self) -> None:
+        """Gives the CPUs back."""
+        import ray
+
+        for holder in self._held.values():
+            ray.kill(holder)
+        self._held.clear()
+
+    def _hold(self, node: Mapping[str, Any]) -> None:
+        import ray
+
+        there = _affinity(node)
+        holder = ray.remote(num_cpus=node["Resources"].get("CPU", 0), max_restarts=0)(_Holder)
+        self._held[node["NodeID"]] = holder.options(scheduling_strategy=there).remote()  # type: ignore[attr-defined]
+        warnings.warn(
+            f"the node {node['NodeManagerAddress']} has joined without the folder {self.file.parent}: no trial is "
+            "trained on it; mount the storage there as on the other nodes, and let it join anew",
+            stacklevel=2,
+        )
+
+
+class _Holder:
+    """An actor that takes CPUs and does nothing."""
+
+
+def _look(node: Mapping[str, Any], file: Path, content: bytes) -> Any:
+    """A reference to the answer of a node, whether a file has that content there."""
+    import ray
+
+    look = ray.remote(num_cpus=0)(_has_content)
+    return look.options(scheduling_strategy=_affinity(node)).remote(file, content)
+
+
+def _own_node() -> str:
+    import ray
+
+    return str(ray.get_runtime_context().get_node_id())
+
+
+def _affinity(node: Mapping[str, Any]) -> Any:
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
 
 
 def _answer(answer: Any, address: str) -> bool:

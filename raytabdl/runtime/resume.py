@@ -32,7 +32,7 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
     trials: dict[str, Trial] = {}
     statuses: dict[str, Status] = {}
     seconds: dict[str, float] = {}  # spent by each trial since it was last judged
-    for record in read_records(folder.trials) if folder.trials.exists() else ():
+    for record in read_records(folder.trials):
         if isinstance(record, Trial):
             if record.origin == "quick" or record.fold > 0:
                 continue

@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +27,13 @@ from raytabdl.component import Config, Horizon
 from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError
 from raytabdl.history import Change, History, Result, Seconds, Status, Trial
-from raytabdl.inputs import Target
 from raytabdl.metrics import Metric, logged
 from raytabdl.persistence import read_json, write_json
 from raytabdl.quick import QuickResult, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
-from raytabdl.runtime.limits import TrialLimits, trial_resources
+from raytabdl.runtime.limits import TrialLimits, gpu_share, trial_resources
 from raytabdl.search.brackets import Occupancy, Race, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations, misfits
@@ -43,6 +41,7 @@ from raytabdl.search.samplers import BOHB
 from raytabdl.space import ROOT, Choices, configuration_space
 from raytabdl.task import Task
 from raytabdl.versions import installed
+from raytabdl.warm_start import default_portfolio
 
 LEAST_SECONDS_FOR_RAY = 12.0
 """Ray and its workers take about ten seconds to start on a laptop; a shorter run is better off without."""
@@ -72,7 +71,7 @@ class Settings:
     metric: str | None
     seed: int
     n_workers: int | None
-    gpus_per_trial: float
+    gpus_per_trial: float | None
     ensemble_size: int
     trial_seconds: float | None = None
     trial_time_limit: float | None = None
@@ -132,13 +131,6 @@ def connecting(settings: Settings) -> Iterator[Connection | None]:
             connection.join()
 
 
-def default_portfolio(target: Target) -> Portfolio:
-    """The portfolio that the package ships for a kind of task."""
-    kind = "classification" if target.task_type.is_classification else "regression"
-    with resources.as_file(resources.files("raytabdl.portfolios") / f"{kind}.json") as path:
-        return Portfolio.read(path)
-
-
 def new_run_folder(path: Path | None) -> RunFolder:
     """The run folder to be made: the given one, or one named by the time below ``raytabdl_runs``.
 
@@ -161,13 +153,14 @@ def execute(run: Run, connection: Connection | None, watch: Watch) -> Ensemble:
         history = run.folder.history()
         with run.folder.phase("quick models", run.clock):
             _in_background(lambda: _train_quick_models(run, history, connection, interrupt, watch))
+        found = None
         if connection is not None and not interrupt.is_set():
             with run.folder.phase("search", run.clock):
-                _search(run, history, connection, interrupt, watch)
+                found = _search(run, history, connection, interrupt, watch)
         if connection is not None:
             connection.close()  # Ray ends while the ensemble is written
         with run.folder.phase("ensemble", run.clock):
-            return _finish(run, history, is_complete=not interrupt.is_set())
+            return _finish(run, history, found, is_complete=not interrupt.is_set())
 
 
 def write_run(run: Run, classes: NDArray[Any] | None, target: str | None, further: Sequence[str] = ()) -> None:
@@ -179,6 +172,7 @@ def write_run(run: Run, classes: NDArray[Any] | None, target: str | None, furthe
     run.folder.create()
     with run.folder.writing():
         run.folder.write_task(run.task)
+        write_json(run.folder.portfolio, run.portfolio.to_json())
     write_labels(run.folder.path / "labels.json", classes, run.task.target)
     members = (*run.choices.networks, *run.choices.classic)
     write_json(
@@ -332,16 +326,20 @@ def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tupl
     return [*networks, *classic] if planned.networks_first else portfolio, len(portfolio)
 
 
-def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> None:
+def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> Ensemble | None:
+    """Searches, and returns the ensemble of what was found, or None where it is still to be selected."""
     cluster = connection.cluster()  # before the imports, which its thread does: two threads in their midst fail
     interrupt.renew()
-    from raytabdl.runtime.nodes import check_cluster
+    from raytabdl.runtime.nodes import check_cluster, living_nodes
     from raytabdl.runtime.resume import rebuild, remaining
     from raytabdl.runtime.tune import Search, Snapshot, run_search
 
     run.folder.write_phase("Ray ready", run.clock.elapsed(), run.clock.elapsed())
-    check_cluster(cluster, run.folder.path, trial_resources(run.settings.gpus_per_trial, run.settings.trial_memory))
     planned, n_workers = _search_plan(run, max(1, cluster.n_cpus))  # of the head alone there may be none yet
+    gpus = run.settings.gpus_per_trial
+    if gpus is None:
+        gpus = gpu_share(living_nodes(), n_workers)
+    check_cluster(cluster, run.folder.path, trial_resources(gpus, run.settings.trial_memory), run.clock.remaining())
 
     def tell(snapshot: Snapshot) -> None:
         n_running, loss, rungs = snapshot.n_running, snapshot.ensemble_loss, race.rung_occupancy()
@@ -372,7 +370,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         *((planned.full_trial_seconds, planned.most_trial_seconds) if is_timed else (math.inf, math.inf)),
         run.settings.n_trials,
         n_workers,
-        run.settings.gpus_per_trial,
+        gpus,
         run.settings.ensemble_size,
         run.settings.seed,
         run.clock,
@@ -382,16 +380,16 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.settings.trial_limits,
         follows_cluster=run.settings.n_workers is None,
     )
-    run_search(search, interrupt.is_set, tell)
+    return run_search(search, interrupt.is_set, tell)
 
 
-def _finish(run: Run, history: History, *, is_complete: bool) -> Ensemble:
-    """Selects from all that was published, and writes the ensemble and the hashes."""
+def _finish(run: Run, history: History, found: Ensemble | None, *, is_complete: bool) -> Ensemble:
+    """Writes the ensemble and the hashes: the one that was ``found``, or else one selected from all that there is."""
     if is_complete:
         for name, status in list(history.statuses.items()):
             if status in (Status.RUNNING, Status.PAUSED):
                 history.append(Change(name, Status.STOPPED, run.clock.elapsed(), "the run was over"))
-    ensemble = run.folder.builder(run.metric, run.settings.ensemble_size).ensemble()
+    ensemble = found or run.folder.builder(run.metric, run.settings.ensemble_size).ensemble()
     reasons = history.reasons()
     counted = "; ".join(f"{count} x {reason}" for reason, count in reasons.items())
     if ensemble is None:

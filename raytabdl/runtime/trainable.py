@@ -16,12 +16,13 @@ import torch
 from ray import tune
 
 from raytabdl.component import Config, Horizon
+from raytabdl.exceptions import RunFolderError
 from raytabdl.history import Seconds
 from raytabdl.metrics import Metric, logged
 from raytabdl.pipeline import Pipeline, Point, make_pipeline
 from raytabdl.preprocessing import FoldCache
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.limits import MemoryWatch, TrialLimits, half_batches, is_out_of_memory
+from raytabdl.runtime.limits import MemoryWatch, TrialLimits, half_batches, hide_gpus, is_out_of_memory
 from raytabdl.space import Choices
 from raytabdl.task import Task
 
@@ -91,8 +92,11 @@ class PipelineTrainable(tune.Trainable):
     def setup(  # type: ignore[override]  # tune.with_parameters adds the arguments
         self, config: dict[str, Any], task: Task, assignment: Assignment
     ) -> None:
+        if not assignment.folder.run_json.exists():
+            raise RunFolderError(f"{assignment.folder.path} is not on this node: what a trial writes would be lost")
         self.task = task
         self.assignment = assignment
+        hide_gpus(ray.get_gpu_ids())
         self._cache = FoldCache(assignment.folder.cache)
         self._ensemble: Any = None
         self.scores = logged(task.target.task_type)

@@ -29,6 +29,7 @@ from raytabdl.runtime.limits import TrialLimits, trial_resources
 from raytabdl.runtime.loggers import GuardedLogger, keep_events
 from raytabdl.runtime.memory_monitor import survived
 from raytabdl.runtime.metrics import RunMetrics
+from raytabdl.runtime.nodes import NodeWatch
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.resume import Standing
 from raytabdl.runtime.scheduler import AsynchronousHyperBandForBOHB
@@ -40,6 +41,12 @@ from raytabdl.task import Task
 
 GRACE_SECONDS = 1.5
 """How long after the end of training a worker may take to answer before it is killed."""
+
+SETTLE_SECONDS = 1.0
+"""How long the ensemble actor may take for its last selection."""
+
+SELECTION_SECONDS = 1.0
+"""What a selection may take of the end of a run."""
 
 SEARCH_SHARE = 0.5
 """Of the time to train, before the ensemble's configurations are trained on the other folds as well."""
@@ -88,10 +95,13 @@ class Snapshot:
     ensemble_loss: float | None
 
 
-def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callable[[Snapshot], None]) -> None:
+def run_search(
+    search: Search, is_interrupted: Callable[[], bool], watch: Callable[[Snapshot], None]
+) -> Ensemble | None:
     """Searches until the time is up, the trials are done, or the run is interrupted.
 
-    All that is found lies in the run folder afterwards.
+    All that is found lies in the run folder afterwards. Returns the ensemble of it, or None where it is still to be
+    selected.
     """
     recorder = Recorder(search.folder, search.history, search.clock)
     standing = search.standing
@@ -131,6 +141,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
     )
     trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
     loggers = [GuardedLogger(logger) for logger in search.loggers]
+    nodes = NodeWatch(search.folder.run_json)
     metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
     tuner = tune.Tuner(
         trainable,
@@ -150,7 +161,7 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
             stop=_TimeIsUp(search, scheduler, is_interrupted),
             callbacks=[
                 _Watch(search.history, scheduler, actor, metrics, watch),
-                *([_ClusterSize(searcher)] if search.follows_cluster else []),
+                _Nodes(searcher, nodes, follows_cluster=search.follows_cluster),
                 *loggers,
             ],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
@@ -166,10 +177,11 @@ def run_search(search: Search, is_interrupted: Callable[[], bool], watch: Callab
             logger.warn()
         ended = min(search.clock.elapsed(), search.train_until_s)
         search.folder.write_phase("training over", ended, ended)
-        if not is_interrupted():
-            actor.settle()
+        settled = None if is_interrupted() else actor.settle()
         metrics.write(0, actor.incumbent())
+        return settled
     finally:
+        nodes.release()
         actor.kill()
 
 
@@ -255,17 +267,21 @@ class _Watch(NotKept, Callback):
         self._watch(Snapshot(self._history, n_running, ensemble.loss if ensemble else None))
 
 
-class _ClusterSize(NotKept, Callback):
-    """Has as many trials trained at once as the cluster has CPUs, which it looks at now and then."""
+class _Nodes(NotKept, Callback):
+    """Looks at the nodes of the cluster now and then: as many trials are trained at once as they have CPUs."""
 
-    def __init__(self, searcher: PortfolioBOHB) -> None:
+    def __init__(self, searcher: PortfolioBOHB, watch: NodeWatch, *, follows_cluster: bool) -> None:
         self._searcher = searcher
+        self._watch = watch
+        self._follows_cluster = follows_cluster
         self._next = 0.0
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + CLUSTER_SECONDS
-            self._searcher.set_max_concurrency(max(1, int(ray.cluster_resources().get("CPU", 0))))
+            n_cpus = self._watch.look()
+            if self._follows_cluster:
+                self._searcher.set_max_concurrency(max(1, n_cpus))
 
 
 class _LateActor:
@@ -308,12 +324,19 @@ class _LateActor:
                 self._ensemble, self._holdout = ray.get(self._answers)
             self._answers = []
 
-    def settle(self) -> None:
-        """Waits until it has taken in the last predictions, so that its trajectory is whole."""
-        if self._handle is not None:
-            with contextlib.suppress(ray.exceptions.RayError):
-                self._ensemble = ray.get(self._handle.settle.remote(), timeout=1.0)
-                self._answers = []  # those are older
+    def settle(self) -> Ensemble | None:
+        """The ensemble of all predictions, the last ones among them.
+
+        Where it does not answer in time: the one before, if there is no time to select another, else None.
+        """
+        if self._handle is None:
+            return None
+        try:
+            self._ensemble = ray.get(self._handle.settle.remote(), timeout=SETTLE_SECONDS)
+        except ray.exceptions.RayError:
+            return self._ensemble if self._search.clock.is_up(SELECTION_SECONDS) else None
+        self._answers = []  # those are older
+        return self._ensemble
 
     def kill(self) -> None:
         if self._handle is not None:

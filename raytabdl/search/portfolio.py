@@ -19,7 +19,7 @@ from raytabdl.search.vectors import to_config
 
 logger = logging.getLogger(__name__)
 
-ORIGINS = ("hand-chosen", "learned")
+ORIGINS = ("hand-chosen", "learned", "earlier run")
 
 
 @dataclass(frozen=True)

@@ -84,9 +84,8 @@ def answer(predictor: Predictor, predictions: Array) -> dict[str, Any]:
     if predictor.classes is None:
         return {"predictions": predictions.tolist()}
     names = [str(label) for label in predictor.classes]
-    labels = predictor.classes[predictions.argmax(axis=1)] if len(predictions) else predictor.classes[:0]
     return {
-        "predictions": labels.tolist(),
+        "predictions": predictor.decide(predictions).tolist(),
         "probabilities": [dict(zip(names, row, strict=True)) for row in predictions.tolist()],
     }
 

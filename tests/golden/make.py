@@ -27,10 +27,11 @@ from raytabdl.pipeline import make_pipeline
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.run import Run, Settings, default_portfolio, write_run
+from raytabdl.runtime.run import Run, Settings, write_run
 from raytabdl.space import Choices
 from raytabdl.task import Task, encode_labels, encode_values, make_task
 from raytabdl.training import AVERAGINGS
+from raytabdl.warm_start import default_portfolio
 
 HORIZON = Horizon(max_budget=27, epochs=9, rows_per_epoch=500, iteration_share=0.03)
 CHOICES = Choices(

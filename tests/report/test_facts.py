@@ -261,7 +261,7 @@ def settings(**changes: object) -> Settings:
         "metric": None,
         "seed": 0,
         "n_workers": None,
-        "gpus_per_trial": 0.0,
+        "gpus_per_trial": None,
         "ensemble_size": 25,
     }
     return Settings(**{**defaults, **changes})  # type: ignore[arg-type]

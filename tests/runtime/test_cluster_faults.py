@@ -96,11 +96,11 @@ cluster.shutdown()
 """
 
 
-def run(code: str, folder: Path, **environment: str) -> dict[str, Any]:
+def run(code: str, folder: Path, arguments: tuple[str, ...] = (), **environment: str) -> Any:
     """What a script of its own process has seen."""
     inherited = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     done = subprocess.run(
-        [sys.executable, "-c", NETWORK + code, str(folder)],
+        [sys.executable, "-c", NETWORK + code, str(folder), *arguments],
         capture_output=True,
         text=True,
         timeout=220,
@@ -109,8 +109,7 @@ def run(code: str, folder: Path, **environment: str) -> dict[str, Any]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout.partition("SEEN ")[2].splitlines()[0])
-    return seen
+    return json.loads(done.stdout.partition("SEEN ")[2].splitlines()[0])
 
 
 def records(folder: Path) -> list[dict[str, Any]]:
@@ -152,3 +151,32 @@ def test_a_worker_that_rays_memory_monitor_ends_is_a_memout_and_the_search_goes_
     assert run(FULL_NODE, tmp_path / "run", **environment) == {"success": 1, "memout": 1}
     first, last = [r for r in records(tmp_path / "run") if "memout: Ray ended the worker" in r.get("reason", "")]
     assert (first["status"], last["status"]) == ("running", "memout")
+
+
+GPUS = """
+import os
+import ray
+
+def note(self):
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    (Path(sys.argv[1]).parent / f"gpus-{os.getpid()}").write_text(json.dumps([ray.get_gpu_ids(), seen]))
+
+Own.disturb = note
+ray.init(num_cpus=3, num_gpus=1, include_dashboard=False, log_to_driver=False)
+share = {} if sys.argv[2] == "None" else {"gpus_per_trial": float(sys.argv[2])}
+outcomes = fit(range(1, 7), **share).folder_.history().outcomes()
+found = [json.loads(path.read_text()) for path in Path(sys.argv[1]).parent.glob("gpus-*")]
+print("SEEN " + json.dumps([outcomes, found]), flush=True)
+ray.shutdown()
+"""
+
+
+@pytest.mark.parametrize(("asked", "n_workers", "given"), [("None", 3, [[0], "0"]), ("0", 3, [[], ""])])
+def test_workers_share_the_gpus_of_their_node_or_see_none(
+    asked: str, n_workers: int, given: list[Any], tmp_path: Path
+) -> None:
+    """Ray's logical GPUs: what a worker is given is the same on a machine that has real ones."""
+    outcomes, found = run(GPUS, tmp_path / "run", arguments=(asked,))
+    assert outcomes == {"success": 6}
+    assert 1 < len(found) <= n_workers
+    assert all(each == given for each in found)

@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 import torch
 
-from raytabdl.runtime.limits import GIGABYTE, MemoryWatch, Stopwatch, half_batches, is_out_of_memory, private_bytes
+from raytabdl.runtime.limits import (
+    GIGABYTE,
+    MemoryWatch,
+    Stopwatch,
+    gpu_share,
+    half_batches,
+    hide_gpus,
+    is_out_of_memory,
+    private_bytes,
+)
 
 
 def test_half_of_a_batch_is_half_of_it_and_the_rest_stays() -> None:
@@ -140,3 +149,29 @@ def test_a_worker_that_rays_memory_monitor_ended_is_a_lost_one_to_tune() -> None
     assert "runs low on memory" in str(error)
     with pytest.raises(RuntimeError, match="Caught unexpected exception"):
         heard()
+
+
+@pytest.mark.parametrize(("assigned", "visible"), [([], ""), ([1], "0,1")])
+def test_a_worker_sees_no_gpu_that_ray_has_not_assigned(
+    assigned: list[int], visible: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    hide_gpus(assigned)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
+
+
+@pytest.mark.parametrize(
+    ("nodes", "n_workers", "share"),
+    [
+        ([{"CPU": 8.0}], 8, 0.0),
+        ([{"CPU": 8.0, "GPU": 1.0}], 8, 0.125),
+        ([{"CPU": 8.0, "GPU": 1.0}], 3, 0.3333),  # rounded down, or the third would find no room
+        ([{"CPU": 2.0, "GPU": 4.0}], 2, 1.0),
+        ([{"CPU": 8.0, "GPU": 1.0}, {"CPU": 4.0, "GPU": 1.0}], 12, 0.125),  # of the node where it is least
+        ([{"CPU": 8.0, "GPU": 1.0}, {"CPU": 4.0}], 12, 0.0),  # else the second node would be idle
+        ([{"CPU": 0.0}, {"CPU": 4.0, "GPU": 2.0}], 4, 0.5),  # a head that trains nothing
+        ([], 4, 0.0),
+    ],
+)
+def test_gpus_that_nobody_asked_for_are_shared(nodes: list[dict[str, float]], n_workers: int, share: float) -> None:
+    assert gpu_share(nodes, n_workers) == share

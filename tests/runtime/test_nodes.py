@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from raytabdl.exceptions import ClusterError, RunFolderError
 from raytabdl.runtime import nodes
 from raytabdl.runtime.limits import trial_resources
-from raytabdl.runtime.nodes import check_room, check_shared, nodes_without
+from raytabdl.runtime.nodes import NodeWatch, check_room, check_shared, nodes_without
 
 SMALL = {"CPU": 2.0, "memory": 4e9}
 LARGE = {"CPU": 8.0, "memory": 32e9}
@@ -47,16 +48,56 @@ def test_where_nodes_may_join_it_is_a_warning() -> None:
 def test_a_node_that_sees_another_file_under_the_path_is_found(ray_cluster: None, tmp_path: Path) -> None:
     """A file of /proc is another one to each process, as a local path is to each node."""
     (tmp_path / "run.json").write_text("{}")
-    assert nodes_without(tmp_path / "run.json") == []
-    (address,) = nodes_without(Path("/proc/self/cmdline"))
+    assert nodes_without(tmp_path / "run.json", 30.0) == []
+    (address,) = nodes_without(Path("/proc/self/cmdline"), 30.0)
     assert address.count(".") == 3
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("sees_the_folder", [True, False])
+def test_a_node_that_joins_without_the_run_folder_has_no_cpu_for_trials(
+    sees_the_folder: bool, ray_cluster: None, tmp_path: Path
+) -> None:
+    import ray
+
+    (tmp_path / "run.json").write_text("{}")
+    file = tmp_path / "run.json" if sees_the_folder else Path("/proc/self/cmdline")
+    (n_cpus,) = (int(node["Resources"]["CPU"]) for node in ray.nodes() if node["Alive"])
+    watch = NodeWatch(file, set())  # to which the one node is new
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert watch.look() == n_cpus  # it has not answered yet, and is not waited for
+        deadline = time.monotonic() + 60
+        while watch._answers and time.monotonic() < deadline:
+            usable = watch.look()
+    try:
+        assert usable == (n_cpus if sees_the_folder else 0)
+        assert [str(warning.message).partition(" without")[2][:11] for warning in said] == (
+            [] if sees_the_folder else [" the folder"]
+        )
+        while not sees_the_folder and ray.available_resources().get("CPU", 0.0) > 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        watch.release()
+    while ray.available_resources().get("CPU", 0.0) < n_cpus:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.ray
+def test_the_node_of_the_driver_is_not_asked(ray_cluster: None, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")
+    watch = NodeWatch(tmp_path / "run.json")
+    watch.look()
+    assert not watch._answers
 
 
 def test_a_local_run_folder_on_several_nodes_is_refused_with_the_mend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nodes, "nodes_without", lambda file: ["10.0.0.2", "10.0.0.3"])
+    monkeypatch.setattr(nodes, "nodes_without", lambda file, patience_s: ["10.0.0.2", "10.0.0.3"])
     with pytest.raises(RunFolderError, match=rf"{tmp_path} .* nodes 10\.0\.0\.2, 10\.0\.0\.3: .*run_folder='/shared/"):
-        check_shared(tmp_path)
-    monkeypatch.setattr(nodes, "nodes_without", lambda file: [])
-    check_shared(tmp_path)
+        check_shared(tmp_path, 30.0)
+    monkeypatch.setattr(nodes, "nodes_without", lambda file, patience_s: [])
+    check_shared(tmp_path, 30.0)

@@ -15,9 +15,9 @@ import pytest
 from raytabdl import Figures, TabularClassifier
 from raytabdl.component import Network
 from raytabdl.networks.mlp import ShapedMLP
-from raytabdl.runtime.run import default_portfolio
 from raytabdl.search.portfolio import Member, Portfolio, first_configurations
 from raytabdl.space import Choices, configuration_space
+from raytabdl.warm_start import default_portfolio
 
 pytestmark = pytest.mark.ray
 

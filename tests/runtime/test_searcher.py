@@ -12,13 +12,13 @@ from ray.tune.search import Searcher
 
 from raytabdl.component import Config
 from raytabdl.inputs import Target, TaskType
-from raytabdl.runtime.run import default_portfolio
 from raytabdl.runtime.searcher import PortfolioBOHB, Suggestion
 from raytabdl.runtime.trainable import Report
 from raytabdl.search.brackets import Budgets, Decision, Race, opening
 from raytabdl.search.portfolio import first_configurations
 from raytabdl.search.samplers import BOHB, Observation
 from raytabdl.space import Choices, configuration_space
+from raytabdl.warm_start import default_portfolio
 
 
 class Ear(BOHB):

@@ -9,9 +9,8 @@ import pandas as pd
 
 from protocol import Cell, Fitted, main
 from raytabdl import TabularClassifier, TabularRegressor
-from raytabdl.pipeline import load_model
-from raytabdl.quick import with_quick
 from raytabdl.space import Choices
+from raytabdl.trajectory import replay
 
 
 def fit(cell: Cell, X: pd.DataFrame, y: pd.Series) -> Fitted:
@@ -25,14 +24,10 @@ def fit(cell: Cell, X: pd.DataFrame, y: pd.Series) -> Fitted:
 
 
 def snapshots(model: TabularClassifier | TabularRegressor, rows: pd.DataFrame) -> list[tuple[float, np.ndarray]]:
-    """The predictions of each ensemble of the run's trajectory: every member predicts once."""
-    folder, last = model.folder_, model.predictor_
-    known = with_quick(Choices())
-    inputs = last.schema.encode(rows)
-    trajectory = folder.read_trajectory()
-    names = {name for _, ensemble in trajectory for name in ensemble.weights}
-    predictions = {name: load_model(folder.model(name), known).predict(inputs) for name in names}
-    return [(seconds, ensemble.predict(predictions)) for seconds, ensemble in trajectory]
+    """The predictions of each ensemble of the run's trajectory."""
+    inputs = model.predictor_.schema.encode(rows)
+    replayed = replay(model.folder_, model.predictor_, Choices(), inputs)
+    return [(seconds, predictions) for seconds, _, predictions in replayed]
 
 
 if __name__ == "__main__":

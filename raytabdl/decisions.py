@@ -1,0 +1,92 @@
+"""Which class is decided for: the largest probability, after each was multiplied by the factor of its class."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raytabdl.inputs import Array, Weights
+from raytabdl.metrics import Metric
+
+Factors = tuple[float, ...]
+"""A number for each class; nothing where the most probable class is decided for."""
+
+N_CANDIDATES = 40
+"""Thresholds of two classes that are tried, at quantiles of the odds."""
+
+EXPONENTS = np.linspace(0.0, 1.5, 16)
+"""Of several classes the factors are powers of 1 / prior: 0 is the most probable class, 1 counts all classes alike."""
+
+N_HALVINGS, N_DRAWS = 4, 12
+"""Random halvings that tell whether a decision gains, and bootstrap samples that it is the median of."""
+
+LEAST_ROWS, MOST_ROWS = 100, 4_000
+
+OF_PROBABILITIES = frozenset({"log_loss", "roc_auc", "average_precision"})
+"""Metrics that no decision changes."""
+
+NEVER_TUNED = ("precision", "recall")
+"""Metrics that are best where one class is hardly ever decided for."""
+
+
+def decided(probabilities: Array, factors: Factors) -> Array:
+    """The probabilities times the factors, (n, n_classes): the largest of a row is the class that is decided for."""
+    return probabilities * np.asarray(factors) if factors else probabilities
+
+
+def as_measured(probabilities: Array, factors: Factors, metric_name: str) -> Array:
+    """What a metric is to be handed: decisions where it measures classes, else the probabilities as they are."""
+    return probabilities if metric_name in OF_PROBABILITIES else decided(probabilities, factors)
+
+
+def tuned_factors(y: Array, probabilities: Array, metric: Metric, weights: Weights = None) -> Factors:
+    """The factors by which a metric of classes is best on validation rows.
+
+    Nothing for other metrics and few rows, and where the best candidate of one half of the rows, in several random
+    halvings, does not gain on the other by more than the gain varies. Else of each bootstrap sample the best candidate
+    is found, and the median of these is taken.
+    """
+    if len(y) < LEAST_ROWS or not _measures_classes(y, probabilities, metric):
+        return ()
+    rng = np.random.default_rng(0)
+    rows = rng.permutation(len(y))[:MOST_ROWS]
+    candidates = _candidates(y[rows], probabilities[rows], _of(weights, rows))
+    by_candidate = [decided(probabilities, candidate) for candidate in candidates]
+
+    def loss(predictions: Array, rows: NDArray[np.intp]) -> float:
+        return metric.loss(y[rows], predictions[rows], _of(weights, rows))
+
+    def best(rows: NDArray[np.intp]) -> int:
+        return int(np.argmin([loss(predictions, rows) for predictions in by_candidate]))
+
+    gains = []
+    for halves in (np.array_split(rng.permutation(rows), 2) for _ in range(N_HALVINGS)):
+        for own, other in (halves, halves[::-1]):
+            gains.append(loss(probabilities, other) - loss(by_candidate[best(own)], other))
+    if np.mean(gains) <= np.std(gains):
+        return ()
+    return candidates[int(np.median([best(rng.choice(rows, len(rows))) for _ in range(N_DRAWS)]))]
+
+
+def _of(weights: Weights, rows: NDArray[np.intp]) -> Weights:
+    return None if weights is None else weights[rows]
+
+
+def _measures_classes(y: Array, probabilities: Array, metric: Metric) -> bool:
+    """Whether a metric sees the class of the largest probability alone, as far as these rows tell."""
+    if metric.name in OF_PROBABILITIES or metric.name.startswith(NEVER_TUNED) or probabilities.ndim == 1:
+        return False
+    certain = np.eye(probabilities.shape[1])[probabilities.argmax(axis=1)]
+    return metric.measure(y, probabilities) == metric.measure(y, certain)
+
+
+def _candidates(y: Array, probabilities: Array, weights: Weights) -> list[Factors]:
+    """Factors in order, none of which decides for one class alone."""
+    n_classes = probabilities.shape[1]
+    if n_classes == 2:
+        odds = np.sort(probabilities[:, 0] / np.maximum(probabilities[:, 1], np.finfo(np.float32).tiny))
+        # Between neighbours, so that no row is undecided.
+        places = np.unique(np.linspace(1, len(odds) - 1, N_CANDIDATES).astype(np.int64))
+        return [(1.0, float(np.sqrt(odds[i - 1] * odds[i]))) for i in places if odds[i - 1] < odds[i]]
+    priors = np.bincount(y.astype(np.int64), weights, minlength=n_classes) + 1.0
+    return [tuple((priors.mean() / priors) ** exponent) for exponent in EXPONENTS]

@@ -1,0 +1,115 @@
+"""Which class is decided for, where the metric is one of classes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import make_scorer, matthews_corrcoef
+
+from raytabdl.decisions import as_measured, decided, tuned_factors
+from raytabdl.ensemble import EnsembleBuilder
+from raytabdl.inputs import Target, TaskType
+from raytabdl.metrics import CLASSIFICATION
+from raytabdl.scorers import own_metric
+
+
+def calibrated(n: int, rate: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose probability of class 1 is what is predicted, about ``rate`` on average."""
+    rng = np.random.default_rng(seed)
+    p = rng.beta(2 * rate, 2 * (1 - rate), size=n)
+    return (rng.random(n) < p).astype(float), np.column_stack([1 - p, p])
+
+
+def threshold(factors: tuple[float, ...]) -> float:
+    """The probability of class 1 from which it is decided for."""
+    return factors[0] / (factors[0] + factors[1])
+
+
+def test_balanced_accuracy_is_best_where_a_class_is_likelier_than_it_is_on_average() -> None:
+    """The rule of the best decision: recall is a mean within each class, so each row counts 1 / prior."""
+    y, p = calibrated(4_000, 0.1)
+    factors = tuned_factors(y, p, CLASSIFICATION["balanced_accuracy"])
+    assert threshold(factors) == pytest.approx(0.1, abs=0.05)
+
+
+def test_f1_is_best_above_half_of_what_it_reaches() -> None:
+    """Lipton et al. 2014, "Optimal Thresholding of Classifiers to Maximize F1": the best threshold is F1 / 2."""
+    y, p = calibrated(4_000, 0.2)
+    metric = CLASSIFICATION["f1"]
+    factors = tuned_factors(y, p, metric)
+    fresh, probabilities = calibrated(100_000, 0.2, seed=1)
+    best = metric.measure(fresh, decided(probabilities, factors))
+    assert threshold(factors) == pytest.approx(best / 2, abs=0.06)
+    assert best > metric.measure(fresh, probabilities) + 0.02
+
+
+def test_the_most_probable_class_is_the_most_accurate_one() -> None:
+    y, p = calibrated(2_000, 0.3)
+    assert tuned_factors(y, p, CLASSIFICATION["accuracy"]) == ()
+
+
+def test_accuracy_gains_where_probabilities_are_off() -> None:
+    y, p = calibrated(4_000, 0.3)
+    odds = 4 * p[:, 1] / p[:, 0]  # four times what they are
+    biased = np.column_stack([1 / (1 + odds), odds / (1 + odds)])
+    assert threshold(tuned_factors(y, biased, CLASSIFICATION["accuracy"])) == pytest.approx(0.8, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["log_loss", "roc_auc", "average_precision", "precision", "recall_macro"])
+def test_what_no_decision_serves_has_none(name: str) -> None:
+    y, p = calibrated(2_000, 0.1)
+    assert tuned_factors(y, p, CLASSIFICATION[name]) == ()
+
+
+def test_a_few_rows_decide_nothing() -> None:
+    y, p = calibrated(90, 0.1)
+    assert tuned_factors(y, p, CLASSIFICATION["balanced_accuracy"]) == ()
+
+
+def test_a_decision_is_not_fitted_to_a_few_rows() -> None:
+    fresh, probabilities = calibrated(50_000, 0.4, seed=1)
+    metric, lost = CLASSIFICATION["accuracy"], []
+    for seed in range(20):
+        y, p = calibrated(300, 0.4, seed=100 + seed)
+        factors = tuned_factors(y, p, metric)
+        lost.append(metric.measure(fresh, probabilities) - metric.measure(fresh, decided(probabilities, factors)))
+    assert np.mean(lost) < 0.005
+
+
+def test_rare_classes_weigh_as_much_as_frequent_ones_in_balanced_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    priors = np.array([0.85, 0.1, 0.05])
+    y = rng.choice(3, size=6_000, p=priors)
+    likelihood = np.exp(-0.5 * np.square(rng.normal(np.eye(3)[y] * 1.5)[:, None, :] - np.eye(3) * 1.5).sum(axis=2))
+    p = likelihood * priors
+    p /= p.sum(axis=1, keepdims=True)
+    metric = CLASSIFICATION["balanced_accuracy"]
+    tuning, fresh = slice(0, 3_000), slice(3_000, None)
+    factors = tuned_factors(y[tuning].astype(float), p[tuning], metric)
+    by_priors = metric.measure(y[fresh], p[fresh] / priors)
+    assert metric.measure(y[fresh], decided(p[fresh], factors)) == pytest.approx(by_priors, abs=0.02)
+    assert by_priors > metric.measure(y[fresh], p[fresh]) + 0.1
+
+
+def test_a_scorer_of_classes_is_seen_to_be_one() -> None:
+    y, p = calibrated(3_000, 0.1)
+    metric = own_metric(make_scorer(matthews_corrcoef), y, Target(TaskType.BINARY, 2), np.array([0, 1]))
+    factors = tuned_factors(y, p, metric)
+    assert metric.measure(y, decided(p, factors)) > metric.measure(y, p)
+
+
+def test_metrics_of_probabilities_are_handed_these() -> None:
+    p = np.array([[0.6, 0.4]])
+    assert as_measured(p, (1.0, 2.0), "roc_auc") is p
+    assert as_measured(p, (1.0, 2.0), "accuracy").argmax() == 1
+    assert decided(p, ()) is p
+
+
+def test_an_ensemble_has_the_factors_and_the_loss_by_them() -> None:
+    y, p = calibrated(2_000, 0.1)
+    metric = CLASSIFICATION["balanced_accuracy"]
+    builder = EnsembleBuilder(y, metric)
+    untuned = builder.add("0000@27", p)
+    ensemble = builder.ensemble()
+    assert ensemble is not None
+    assert ensemble.loss == metric.loss(y, decided(p, ensemble.factors)) < untuned - 0.1
