@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
+from raytabdl.frames import column_names, has_names, to_frame
 from raytabdl.inputs import Inputs
-from raytabdl.tables import read_table
-from raytabdl.values import as_number, days, floats, refuse_complex
+from raytabdl.texts import NUMBER, form_of
+from raytabdl.values import PARTS, as_number, date_part, days, floats, of_texts, refuse_complex
 
 MAX_LEVELS = 1_000
 """Levels kept of one column, the most frequent first; the others share code 0 with unseen ones."""
@@ -32,9 +31,6 @@ MISSING = "\0missing"
 
 MAX_COLUMNS = 100_000
 """Columns of a table: reading 100,000 takes seconds, a million as long as many a fit."""
-
-MAX_DENSE_BYTES = 2 << 30
-"""What a sparse table may take once its zeros are written out."""
 
 _MAX_LEVEL_LENGTH = 256
 _ID_SHARE = 0.9
@@ -63,13 +59,21 @@ class Column:
 
     ``origin`` is subtracted from numbers before they become float32, so that large offsets (years,
     timestamps, ids) lose no precision; ``levels`` are the known categories, whose codes start at 1. The levels
-    of an ordered category are in its order, and the position in it is its number.
+    of an ordered category are in its order, and the position in it is its number. ``part`` is what of a date is taken,
+    "" for all of it; ``form`` is how numbers or dates are written in strings.
     """
 
     name: str
     kind: Kind
     origin: float = 0.0
     levels: tuple[str, ...] = ()
+    part: str = ""
+    form: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name, with the part of a date."""
+        return f"{self.name} ({self.part})" if self.part else self.name
 
     @property
     def is_open(self) -> bool:
@@ -137,7 +141,7 @@ class Schema:
                 codes, keys = _factorize(frame[column.name], column.name)
                 plain[column.name] = np.array([*keys, ""], dtype=object)[codes]  # code -1 is missing
             else:
-                plain[column.name] = _read(frame[column.name], column.kind, column.name)
+                plain[column.name] = _read(frame[column.name], column)
         return plain
 
     def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -166,14 +170,24 @@ class Schema:
             "named": self.named,
             "dropped": dict(self.dropped),
             "columns": [
-                {"name": c.name, "kind": c.kind.value, "origin": c.origin, "levels": list(c.levels)}
+                {
+                    "name": c.name,
+                    "kind": c.kind.value,
+                    "origin": c.origin,
+                    "levels": list(c.levels),
+                    **({"part": c.part} if c.part else {}),
+                    **({"form": c.form} if c.form else {}),
+                }
                 for c in self.columns
             ],
         }
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Schema:
-        columns = (Column(c["name"], Kind(c["kind"]), c["origin"], tuple(c["levels"])) for c in record["columns"])
+        columns = (
+            Column(c["name"], Kind(c["kind"]), c["origin"], tuple(c["levels"]), c.get("part", ""), c.get("form", ""))
+            for c in record["columns"]
+        )
         return cls(tuple(record["names"]), record["named"], tuple(columns), dict(record["dropped"]))
 
 
@@ -207,7 +221,7 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
         if isinstance(column, str):
             dropped[name] = column
         else:
-            columns.append(column)
+            columns += [column, *_parts(frame[name], column)]
     return Schema(tuple(names), named, tuple(columns), dropped)
 
 
@@ -221,8 +235,10 @@ def without_twins(schema: Schema, inputs: Inputs) -> tuple[Schema, Inputs]:
     twins = {**numeric_twins, **categorical_twins}
     if not twins:
         return schema, inputs
-    columns = tuple(column for column in schema.columns if column.name not in twins)
+    columns = tuple(column for column in schema.columns if column.label not in twins)
+    used = {column.name for column in columns}  # a date may go, and a part of it stay
     dropped = {**schema.dropped, **{name: f"the same as column {first!r}" for name, first in twins.items()}}
+    dropped = {name: reason for name, reason in dropped.items() if name in schema.names and name not in used}
     kept = replace(schema, columns=columns, dropped=dropped)
     rest = replace(
         inputs,
@@ -234,7 +250,7 @@ def without_twins(schema: Schema, inputs: Inputs) -> tuple[Schema, Inputs]:
 
 
 def _twins(columns: Sequence[Column], values: NDArray[Any]) -> tuple[list[int], dict[str, str]]:
-    """The positions of the columns that are kept, and for the name of each other that of its twin among them."""
+    """The positions of the columns that are kept, and for the label of each other that of its twin among them."""
     first: dict[tuple[float, bytes], int] = {}
     kept: list[int] = []
     twins: dict[str, str] = {}
@@ -244,87 +260,8 @@ def _twins(columns: Sequence[Column], values: NDArray[Any]) -> tuple[list[int], 
         if original == position or len(cells) - np.unique(cells, return_counts=True)[1].max() < _MIN_TWIN_ROWS:
             kept.append(position)
         else:
-            twins[column.name] = columns[original].name
+            twins[column.label] = columns[original].label
     return kept, twins
-
-
-def to_frame(table: Any) -> pd.DataFrame:
-    """A pandas frame of any table: pandas, polars, arrow, numpy, scipy sparse, a list of rows, the path of a file."""
-    if isinstance(table, pd.DataFrame):
-        return table
-    if isinstance(table, (str, PathLike)):
-        return read_table(Path(table))
-    if hasattr(table, "toarray"):
-        return _frame_of_sparse(table)
-    if isinstance(table, (np.ndarray, list, tuple)):
-        return _frame_of_array(table)
-    import narwhals as nw
-
-    if hasattr(table, "__array__") and not hasattr(table, "columns"):
-        return _frame_of_array(table)
-    try:
-        frame: pd.DataFrame = nw.from_native(table, eager_only=True).to_pandas()
-        return frame
-    except TypeError:
-        pass
-    if hasattr(table, "to_pandas"):  # a batch of arrow, a data set of Ray
-        return to_frame(table.to_pandas())
-    way_out = "; call its collect()" if hasattr(table, "collect") else ""
-    raise DataError(
-        "X must be a table (pandas, polars, arrow, numpy, scipy sparse, a list of rows, a path), "
-        f"got {type(table).__name__}{way_out}"
-    )
-
-
-def _frame_of_sparse(table: Any) -> pd.DataFrame:
-    """Raises DataError where the zeros would take too much memory."""
-    if len(table.shape) == 2:
-        n_rows, n_columns = table.shape
-        needed = n_rows * n_columns * 8
-        if needed > MAX_DENSE_BYTES:
-            raise DataError(
-                f"a sparse X of {n_rows:,} x {n_columns:,} with a density of {table.nnz / (n_rows * n_columns):.2g} "
-                f"takes {needed / 1e9:.1f} GB once it is dense, more than {MAX_DENSE_BYTES / 1e9:.1f} GB: reduce its "
-                "columns first, with TruncatedSVD or sklearn.feature_selection"
-            )
-    return _frame_of_array(table.toarray())
-
-
-def _frame_of_array(table: Any) -> pd.DataFrame:
-    if isinstance(table, (list, tuple)) and table and isinstance(table[0], Mapping):
-        return pd.DataFrame(list(table))
-    try:
-        array = np.asanyarray(table)  # a masked array keeps its mask
-    except ValueError as error:
-        raise DataError(f"X must have rows of one length: {error}") from error
-    if array.dtype.names:
-        return pd.DataFrame(array)
-    if array.dtype.kind in "US" and not isinstance(table, np.ndarray):
-        array = np.asarray(table, dtype=object)  # numpy has made strings of the numbers and of what is missing
-    if array.ndim != 2:
-        raise DataError(
-            f"Expected 2D array, got {array.ndim}D array with shape {array.shape}. Reshape your data either using "
-            "array.reshape(-1, 1) if your data has a single feature or array.reshape(1, -1) if it contains a "
-            "single sample."
-        )
-    if np.iscomplexobj(array):
-        raise DataError("Complex data not supported: pass the real and the imaginary parts as two columns")
-    return pd.DataFrame(array)
-
-
-def has_names(frame: pd.DataFrame) -> bool:
-    """Whether the columns have names of their own, not just positions."""
-    # Columns in another order may be a range too, down to 0.
-    return not (isinstance(frame.columns, pd.RangeIndex) and frame.columns.start == 0 and frame.columns.step == 1)
-
-
-def column_names(frame: pd.DataFrame) -> list[str]:
-    """The names as strings; levels of a MultiIndex are joined by two underscores."""
-    names = ["__".join(map(str, label)) if isinstance(label, tuple) else str(label) for label in frame.columns]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"duplicate column names (as strings): {twice}; rename or drop all but one of each")
-    return names
 
 
 def _infer_column(values: pd.Series, name: str) -> Column | str:
@@ -335,9 +272,13 @@ def _infer_column(values: pd.Series, name: str) -> Column | str:
         if len(levels) < 2:
             return "one value throughout" if levels else "no value at all"
         return Column(name, kind, levels=levels)
+    form = ""
     if kind is Kind.CATEGORY:
-        return _infer_category(values, name)
-    read = _read(values, kind, name)
+        form = _form(values)
+        if not form:
+            return _infer_category(values, name)
+        kind = Kind.NUMBER if form == NUMBER else Kind.DATETIME
+    read = _read(values, Column(name, kind, form=form))
     present = read[np.isfinite(read)]
     if len(present) == 0:
         return "no value at all"
@@ -345,7 +286,25 @@ def _infer_column(values: pd.Series, name: str) -> Column | str:
         return "one value throughout"
     if n_infinite := int(np.isinf(read).sum()):
         warnings.warn(f"column {name!r} has {n_infinite} infinite values; they count as missing", stacklevel=4)
-    return Column(name, kind, origin=float(np.median(np.clip(present, -LARGEST, LARGEST))))
+    return Column(name, kind, origin=float(np.median(np.clip(present, -LARGEST, LARGEST))), form=form)
+
+
+def _form(values: pd.Series) -> str:
+    """How the strings of a column write numbers or dates; "" where they are neither, or cells are no strings."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return ""  # who made it a category meant one
+    different = pd.unique(values.dropna())
+    return form_of(list(different)) if all(isinstance(value, str) for value in different) else ""
+
+
+def _parts(values: pd.Series, column: Column) -> list[Column]:
+    """The parts of a date that vary: what comes back each day, week, month or year."""
+    if column.kind is not Kind.DATETIME:
+        return []
+    read = _read(values, column)
+    present = read[np.isfinite(read)]
+    varying = [part for part in PARTS if np.ptp(date_part(present, part)) > 0]
+    return [replace(column, origin=0.0, part=part) for part in varying]
 
 
 def _infer_category(values: pd.Series, name: str) -> Column | str:
@@ -412,12 +371,16 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
     return Kind.CATEGORY
 
 
-def _read(values: pd.Series, kind: Kind, name: str) -> NDArray[np.float64]:
-    return days(values, name) if kind is Kind.DATETIME else floats(values, name)
+def _read(values: pd.Series, column: Column) -> NDArray[np.float64]:
+    if column.form:
+        return of_texts(values, column.form, column.name)
+    return days(values, column.name) if column.kind is Kind.DATETIME else floats(values, column.name)
 
 
 def _numbers(values: pd.Series, column: Column) -> NDArray[np.float32]:
-    read = _read(values, column.kind, column.name)
+    read = _read(values, column)
+    if column.part:
+        read = date_part(read, column.part)
     read = np.where(np.isinf(read), np.nan, np.clip(read, -LARGEST, LARGEST))
     return np.asarray(read - column.origin, np.float32)
 

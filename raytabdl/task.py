@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from raytabdl.checks import check_memory, check_size
 from raytabdl.exceptions import DataError
+from raytabdl.frames import to_frame
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType, Truth
 from raytabdl.labels import array_of_objects, is_label
-from raytabdl.schema import Kind, Schema, infer_schema, to_frame, without_twins
+from raytabdl.schema import Kind, Schema, infer_schema, without_twins
 from raytabdl.validation import (
     MAX_VALIDATION_ROWS,
     TRAINED,
@@ -349,13 +350,13 @@ def _leaks(task: Task) -> list[str]:
     if not task.target.task_type.is_classification:
         with np.errstate(over="ignore"):  # of a target beyond float32, which no column equals
             return [
-                column.name for column, values in columns if np.array_equal(values, np.float32(task.y - column.origin))
+                column.label for column, values in columns if np.array_equal(values, np.float32(task.y - column.origin))
             ]
     codes = task.y.astype(np.int64)
     # A row of each class that has rows, and which of them each row belongs to.
     _, first, place = np.unique(codes, return_index=True, return_inverse=True)
     return [
-        column.name
+        column.label
         for column, values in columns
         if len(np.unique(values[first])) == len(first) and (values == values[first][place]).all()
     ]

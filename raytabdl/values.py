@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
+from raytabdl.texts import NUMBER, is_missing, read_dates, read_numbers
 
 
 def refuse_complex(name: str) -> NoReturn:
@@ -43,6 +44,32 @@ def floats(values: pd.Series, name: str) -> NDArray[np.float64]:
     return result
 
 
+def of_texts(values: pd.Series, form: str, name: str) -> NDArray[np.float64]:
+    """What strings of a form are: numbers, or dates as days since 1970, NaN where missing.
+
+    A later table may hold the numbers or dates themselves. What is neither counts as missing, with a warning.
+    """
+    dtype = values.dtype
+    if pd.api.types.is_numeric_dtype(dtype) and form == NUMBER:
+        return floats(values, name)
+    if pd.api.types.is_datetime64_any_dtype(dtype) and form != NUMBER:
+        return days(values, name)
+    codes, uniques = pd.factorize(values.astype(object), use_na_sentinel=True)
+    texts = [str(value).strip() for value in uniques]
+    read = read_numbers(texts) if form == NUMBER else _days_of_stamps(read_dates(texts, form))
+    if form != NUMBER:  # who sends rows to a model writes dates as JSON has them
+        read = np.where(np.isnan(read), _days_of_stamps(read_dates(texts, "ISO8601")), read)
+    is_bad = np.isnan(read) & ~np.array([is_missing(text) for text in texts], bool)
+    if is_bad.any():
+        n_bad, wanted = int(is_bad[codes[codes >= 0]].sum()), "numbers" if form == NUMBER else "dates"
+        warnings.warn(
+            f"column {name!r} has {n_bad} values that are no {wanted}, among them {texts[is_bad.argmax()]!r}; they "
+            "count as missing",
+            stacklevel=5,
+        )
+    return np.append(read, np.nan)[codes]
+
+
 def as_number(value: Any) -> float:
     """The value as a float, infinite where it is too large, and NaN where it is no number."""
     try:
@@ -63,7 +90,37 @@ def days(values: pd.Series, name: str) -> NDArray[np.float64]:
         naive = values.dt.tz_convert("UTC").dt.tz_localize(None) if values.dt.tz is not None else values
         # Microseconds reach from the year -290,000 to 290,000; nanoseconds, the default of pandas 2, end in 2262.
         stamps = naive.to_numpy("datetime64[us]", na_value=np.datetime64("NaT"))
+    return _days_of_stamps(stamps)
+
+
+def _days_of_stamps(stamps: NDArray[np.datetime64]) -> NDArray[np.float64]:
     return np.where(np.isnat(stamps), np.nan, stamps.astype(np.int64) / 86_400e6)
+
+
+PARTS = ("month", "day", "weekday", "hour")
+
+
+def date_part(days: NDArray[np.float64], part: str) -> NDArray[np.float64]:
+    """The month (1 to 12), the day of the month, the weekday (0 is Monday) or the hour with its fraction.
+
+    ``days`` count from 1970 by the Gregorian calendar. Years are taken to begin with March, which puts the leap day at
+    the end: then months have 153 days in each five.
+
+    >>> [float(date_part(np.array([19_782.75]), part)[0]) for part in PARTS]  # 29 February 2024, a Thursday, at six
+    [2.0, 29.0, 3.0, 18.0]
+    """
+    whole = np.floor(days)
+    if part == "hour":
+        return 24.0 * (days - whole)
+    if part == "weekday":
+        return np.mod(whole + 3, 7)  # the first day was a Thursday
+    of_era = np.mod(whole + 719_468, 146_097)  # since the first of March of a year that 400 divides
+    year = np.floor((of_era - np.floor(of_era / 1_460) + np.floor(of_era / 36_524) - np.floor(of_era / 146_096)) / 365)
+    of_year = of_era - (365 * year + np.floor(year / 4) - np.floor(year / 100))
+    month = np.floor((5 * of_year + 2) / 153)
+    if part == "day":
+        return of_year - np.floor((153 * month + 2) / 5) + 1
+    return np.mod(month + 2, 12) + 1
 
 
 def _stamps_of_objects(values: pd.Series, name: str) -> NDArray[np.datetime64]:

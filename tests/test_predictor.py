@@ -21,6 +21,7 @@ from raytabdl.clock import Clock
 from raytabdl.component import Horizon
 from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import CorruptModelError, RunFolderError
+from raytabdl.frames import to_frame
 from raytabdl.history import Trial
 from raytabdl.inputs import Inputs, Target, TaskType
 from raytabdl.metrics import metric
@@ -30,7 +31,7 @@ from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.quick import quick_configurations, train_quick
 from raytabdl.run_folder import KEPT, RunFolder
 from raytabdl.runtime.run import Run, Settings, write_run
-from raytabdl.schema import infer_schema, to_frame
+from raytabdl.schema import infer_schema
 from raytabdl.search.portfolio import first_configurations
 from raytabdl.space import Choices, configuration_space
 from raytabdl.task import encode_labels, encode_values, make_task

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from raytabdl.exceptions import DataError
-from raytabdl.schema import MAX_LEVELS, Kind, Schema, infer_schema, to_frame, without_twins
+from raytabdl.frames import to_frame
+from raytabdl.schema import MAX_LEVELS, Kind, Schema, infer_schema, without_twins
 
 N = 6
 DATES = pd.date_range("2020-01-01", periods=N)

@@ -27,8 +27,8 @@ def encoded(g: Graph, schema: Schema) -> EncodedRows:
     # A table may have no columns of one kind: no columns of the other kind are as many.
     categorical = g.concat(codes) if codes else g.cast(g.columns(numbers[0], []), TensorProto.INT64)
     numeric = g.concat(numbers) if numbers else g.cast(g.columns(codes[0], []), TensorProto.FLOAT)
-    in_graph = [column.name for column in (*plain, *ordinal)]
-    order = [in_graph.index(column.name) for column in schema.columns if column.kind is not Kind.CATEGORY]
+    in_graph = [column.label for column in (*plain, *ordinal)]
+    order = [in_graph.index(column.label) for column in schema.columns if column.kind is not Kind.CATEGORY]
     if order != sorted(order):
         numeric = g.columns(numeric, order)
     return EncodedRows(numeric, categorical, len(in_graph), schema.cardinalities)
@@ -36,12 +36,47 @@ def encoded(g: Graph, schema: Schema) -> EncodedRows:
 
 def _numbers(g: Graph, columns: list[Column]) -> Value:
     """Clipped and shifted in float64, then float32."""
-    values = g.concat([g.input(column.name, TensorProto.DOUBLE) for column in columns])
+    inputs = {column.name: g.input(column.name, TensorProto.DOUBLE) for column in columns}
+    values = g.concat([_part(g, inputs[column.name], column.part) for column in columns])
     is_finite = g.op("LessOrEqual", g.op("Abs", values), g.constant(np.finfo(np.float64).max))  # false for NaN
     present = g.op("Where", is_finite, values, g.constant(0.0))
     origins = g.constant(np.array([column.origin for column in columns]))
     shifted = g.op("Sub", g.clip(present, -LARGEST, LARGEST), origins)
     return g.cast(g.op("Where", is_finite, shifted, g.constant(np.nan)), TensorProto.FLOAT)
+
+
+def _part(g: Graph, days: Value, part: str) -> Value:
+    """What ``date_part`` makes of days since 1970; all of the date without a part."""
+
+    def constant(number: float) -> Value:
+        return g.constant(float(number))
+
+    def floor(value: Value) -> Value:
+        return g.op("Floor", value)
+
+    def modulo(value: Value, number: float) -> Value:
+        return g.op("Sub", value, g.op("Mul", floor(g.op("Div", value, constant(number))), constant(number)))
+
+    def quotient(value: Value, number: float) -> Value:
+        return floor(g.op("Div", value, constant(number)))
+
+    whole = floor(days)
+    if not part:
+        return days
+    if part == "hour":
+        return g.op("Mul", g.op("Sub", days, whole), constant(24))
+    if part == "weekday":
+        return modulo(g.op("Add", whole, constant(3)), 7)
+    of_era = modulo(g.op("Add", whole, constant(719_468)), 146_097)
+    years = g.op("Add", g.op("Sub", of_era, quotient(of_era, 1_460)), quotient(of_era, 36_524))
+    year = quotient(g.op("Sub", years, quotient(of_era, 146_096)), 365)
+    leap_days = g.op("Sub", quotient(year, 4), quotient(year, 100))
+    of_year = g.op("Sub", of_era, g.op("Add", g.op("Mul", year, constant(365)), leap_days))
+    month = quotient(g.op("Add", g.op("Mul", of_year, constant(5)), constant(2)), 153)
+    if part == "day":
+        begun = quotient(g.op("Add", g.op("Mul", month, constant(153)), constant(2)), 5)
+        return g.op("Add", g.op("Sub", of_year, begun), constant(1))
+    return g.op("Add", modulo(g.op("Add", month, constant(2)), 12), constant(1))
 
 
 def _ordinal(g: Graph, column: Column) -> Value:

@@ -129,10 +129,10 @@ def _data(task: Task, labels: tuple[str, ...] | None, target: str | None) -> Dat
     missing = _missing_shares(task)
     columns = tuple(
         ColumnFacts(
-            column.name,
+            column.label,
             column.kind.value,
             len(column.levels) - (MISSING in column.levels) if column.levels else None,
-            missing[column.name],
+            missing[column.label],
         )
         for column in task.schema.columns
     )
@@ -153,12 +153,12 @@ def _missing_shares(task: Task) -> dict[str, float]:
     shares = {}
     for column in task.schema.columns:
         if column.kind is not Kind.CATEGORY:
-            shares[column.name] = float(np.isnan(next(numeric)).mean())
+            shares[column.label] = float(np.isnan(next(numeric)).mean())
         elif MISSING in column.levels:
-            shares[column.name] = float((next(categorical) == 1 + column.levels.index(MISSING)).mean())
+            shares[column.label] = float((next(categorical) == 1 + column.levels.index(MISSING)).mean())
         else:
             next(categorical)
-            shares[column.name] = 0.0
+            shares[column.label] = 0.0
     return shares
 
 

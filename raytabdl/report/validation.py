@@ -149,5 +149,5 @@ def _residuals(y: Array, predictions: Array) -> Residuals:
 
 def _names(schema: Schema) -> list[str]:
     """The columns in the order of ``Inputs``: numeric ones before categories."""
-    numeric = [column.name for column in schema.columns if column.kind is not Kind.CATEGORY]
-    return [*numeric, *(column.name for column in schema.columns if column.kind is Kind.CATEGORY)]
+    numeric = [column.label for column in schema.columns if column.kind is not Kind.CATEGORY]
+    return [*numeric, *(column.label for column in schema.columns if column.kind is Kind.CATEGORY)]

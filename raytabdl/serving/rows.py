@@ -72,6 +72,8 @@ def _rows_of(body: bytes) -> list[Mapping[str, Any]]:
 def _is_readable(value: Any, column: Column) -> bool:
     if value is None:
         return True
+    if column.form and isinstance(value, str):
+        return True  # of strings, what cannot be read counts as missing
     if column.kind is Kind.NUMBER:
         return isinstance(value, (bool, int, float)) and not abs(value) > _LARGEST_NUMBER
     if column.kind is Kind.DATETIME:

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from raytabdl.component import Config, Horizon, Network
+from raytabdl.frames import to_frame
 from raytabdl.inputs import Target
 from raytabdl.members import dimensions
 from raytabdl.pipeline import load_model, make_pipeline
-from raytabdl.schema import infer_schema, to_frame
+from raytabdl.schema import infer_schema
 from raytabdl.space import ROOT, Choices
 from raytabdl.task import Task
 from raytabdl.testing.contract import (

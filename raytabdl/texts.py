@@ -1,0 +1,73 @@
+"""Strings that are numbers or dates, as they come from CSV files and hand-made tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+NUMBER = "number"
+"""The form of strings that are numbers; other forms are those of dates, as ``pandas.to_datetime`` names them."""
+
+_DAYS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y")
+DATES = ("ISO8601", *(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")))
+"""The forms of dates, the first that reads all strings of a column is its own: of 02/03/2024 the month comes first."""
+
+MISSING_WORDS = frozenset(
+    {"", "?", "-", "--", ".", "na", "n/a", "#n/a", "nan", "nat", "none", "null", "nil", "missing"}
+)
+"""What stands for a missing value among numbers and dates, in small letters."""
+
+MIN_NUMBERS = 20
+"""Fewer different numbers in strings are taken for the names of categories."""
+
+_N_TRIED = 50
+"""Strings that a form is tried on before all of them."""
+
+_CODE = re.compile(r"[+-]?0\d")
+_DATE = re.compile(r".*\d.*[-/.: ].*\d")
+
+
+def form_of(texts: Sequence[str]) -> str:
+    """The form in which different strings are numbers or dates, all of them; "" where they are neither.
+
+    Digits with a leading zero are codes, and no numbers.
+
+    >>> form_of(["2024-02-29", "?", "2024-03-01 12:30"]), form_of(["29.02.2024", "01.03.2024"]), form_of(["a", "1"])
+    ('ISO8601', '%d.%m.%Y', '')
+    """
+    present = [text for text in map(str.strip, texts) if text.lower() not in MISSING_WORDS]
+    if len(present) < 2:
+        return ""
+    if len(present) > MIN_NUMBERS and _are_numbers(present[:_N_TRIED]) and _are_numbers(present):
+        return NUMBER
+    if not all(_DATE.match(text) for text in present[:_N_TRIED]):
+        return ""
+    return next((form for form in DATES if _fits(present[:_N_TRIED], form) and _fits(present, form)), "")
+
+
+def read_numbers(texts: Sequence[str]) -> NDArray[np.float64]:
+    """NaN where a string is no number."""
+    return pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
+
+
+def read_dates(texts: Sequence[str], form: str) -> NDArray[np.datetime64]:
+    """In UTC, NaT where a string is no date of that form."""
+    read = pd.to_datetime(pd.Series(texts, dtype=object), utc=True, errors="coerce", format=form)
+    return read.dt.tz_localize(None).to_numpy("datetime64[us]")
+
+
+def is_missing(text: str) -> bool:
+    """Whether a string among numbers or dates says that there is none."""
+    return text.strip().lower() in MISSING_WORDS
+
+
+def _are_numbers(texts: Sequence[str]) -> bool:
+    return not np.isnan(read_numbers(texts)).any() and not any(map(_CODE.match, texts))
+
+
+def _fits(texts: Sequence[str], form: str) -> bool:
+    return not np.isnat(read_dates(texts, form)).any()

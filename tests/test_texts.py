@@ -1,0 +1,127 @@
+"""Columns of strings that hold numbers or dates."""
+
+from __future__ import annotations
+
+import datetime
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from raytabdl.schema import Kind, infer_schema, without_twins
+from raytabdl.texts import DATES, form_of
+from raytabdl.values import PARTS, date_part
+
+N = 40
+NUMBERS = [f"{i * 1.5}" for i in range(N)]
+DAYS = pd.date_range("2023-12-20", periods=N, freq="31h")
+
+
+def schema_of(values: object) -> tuple[list[tuple[str, str, str]], np.ndarray]:
+    """The columns that a column becomes (kind, part, form), and its numbers without their origins."""
+    frame = pd.DataFrame({"x": values})
+    schema = infer_schema(frame)
+    encoded = schema.encode(frame).numeric.astype(np.float64)
+    numeric = [column for column in schema.columns if column.kind is not Kind.CATEGORY]
+    return (
+        [(column.kind.value, column.part, column.form) for column in schema.columns],
+        encoded + np.array([column.origin for column in numeric]),
+    )
+
+
+def test_numbers_in_strings_are_numbers_and_words_among_them_are_missing() -> None:
+    texts = [" 1.5 ", "?", *NUMBERS[2:-2], "N/A", ""]
+    columns, numbers = schema_of(texts)
+    assert columns == [("number", "", "number")]
+    np.testing.assert_allclose(numbers[2:-2, 0], np.arange(2, N - 2) * 1.5, rtol=1e-6)
+    assert np.isnan(numbers[[1, -2, -1], 0]).all() and numbers[0, 0] == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [f"{i:05d}" for i in range(N)],  # codes
+        [str(i % 7) for i in range(N)],  # the names of a few categories
+        ["unknown", *NUMBERS[1:]],
+        [f"1.2.{i}" for i in range(N)],  # versions
+        [f"{i}-{i + 10}" for i in range(N)],
+        ["Monday 3", "Tuesday 4"] * (N // 2),
+    ],
+)
+def test_other_strings_stay_what_they_are(texts: list[str]) -> None:
+    assert form_of(list(dict.fromkeys(texts))) == ""
+
+
+def test_who_made_it_a_category_meant_one() -> None:
+    columns, _ = schema_of(pd.Series(NUMBERS, dtype="category"))
+    assert columns == [("category", "", "")]
+
+
+@pytest.mark.parametrize("form", DATES)
+def test_dates_are_read_in_the_form_in_which_all_of_them_are_written(form: str) -> None:
+    texts = list(DAYS.astype(str) if form == "ISO8601" else DAYS.strftime(form))
+    read = pd.to_datetime(texts, format=form_of(list(dict.fromkeys(texts))))
+    assert read.equals(pd.to_datetime(texts, format=form))
+
+
+def test_a_date_in_strings_is_the_date() -> None:
+    form = "%d.%m.%Y"
+    of_texts, from_texts = schema_of(DAYS.strftime(form))
+    of_dates, from_dates = schema_of(DAYS.normalize())
+    assert [column[:2] for column in of_texts] == [column[:2] for column in of_dates]
+    assert {column[2] for column in of_texts} == {form}
+    np.testing.assert_array_equal(from_texts, from_dates)
+
+
+def test_a_date_has_the_parts_that_vary() -> None:
+    columns, numbers = schema_of(DAYS)
+    assert [part for _, part, _ in columns] == ["", "month", "day", "weekday", "hour"]
+    for position, part in enumerate(("month", "day", "day_of_week"), start=1):
+        np.testing.assert_array_equal(numbers[:, position], getattr(DAYS, part))
+    np.testing.assert_array_equal(numbers[:, 4], DAYS.hour)
+    mondays = pd.date_range("2024-01-01", periods=4, freq="7D")
+    assert [part for _, part, _ in schema_of(list(mondays) * 5)[0]] == ["", "day"]
+
+
+@given(st.datetimes(datetime.datetime(1600, 1, 1), datetime.datetime(2400, 1, 1)))
+def test_the_parts_are_those_of_the_calendar(moment: datetime.datetime) -> None:
+    days = np.array([(moment - datetime.datetime(1970, 1, 1)) / datetime.timedelta(days=1)])
+    found = [date_part(days, part)[0] for part in PARTS]
+    whole = datetime.datetime(1970, 1, 1) + datetime.timedelta(days=float(np.floor(days[0])))
+    assert found[:3] == [whole.month, whole.day, whole.weekday()]
+    assert found[3] == pytest.approx(24 * (days[0] - np.floor(days[0])))
+
+
+def test_a_later_table_may_hold_the_values_themselves_or_dates_as_json_has_them() -> None:
+    frame = pd.DataFrame({"n": NUMBERS, "d": DAYS.strftime("%m/%d/%Y")})
+    schema = infer_schema(frame)
+    plain = pd.DataFrame({"n": np.arange(N) * 1.5, "d": DAYS.normalize()})
+    in_json = pd.DataFrame({"n": NUMBERS, "d": DAYS.strftime("%Y-%m-%d")})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for other in (plain, in_json):
+            np.testing.assert_array_equal(schema.encode(other).numeric, schema.encode(frame).numeric)
+
+
+def test_what_is_neither_counts_as_missing_and_is_counted() -> None:
+    frame = pd.DataFrame({"n": NUMBERS, "d": DAYS.strftime("%m/%d/%Y")})
+    schema = infer_schema(frame)
+    bad = frame.assign(n=["many", "?", "many", *NUMBERS[3:]], d=["soon", *frame["d"][1:]])
+    with pytest.warns(UserWarning) as said:
+        numeric = schema.encode(bad).numeric
+    told = " ".join(str(warning.message) for warning in said)
+    assert "'n' has 2 values that are no numbers, among them 'many'" in told
+    assert "'d' has 1 values that are no dates, among them 'soon'" in told
+    assert np.isnan(numeric).any(axis=1).tolist() == [True] * 3 + [False] * (N - 3)
+
+
+def test_a_date_that_repeats_another_leaves_its_parts_once() -> None:
+    many = pd.date_range("2023-12-20", periods=200, freq="31h")
+    frame = pd.DataFrame({"first": many, "second": many})
+    schema, inputs = without_twins(infer_schema(frame), infer_schema(frame).encode(frame))
+    assert {column.name for column in schema.columns} == {"first"}
+    assert dict(schema.dropped) == {"second": "the same as column 'first'"}
+    np.testing.assert_array_equal(schema.encode(frame).numeric, inputs.numeric)
