@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune
 from ray.tune import Stopper
 from ray.tune.experiment import Trial as TuneTrial
@@ -17,6 +16,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 from ray.tune.search import Searcher
 
+from raytabdl.runtime.controller import kill_workers
 from raytabdl.runtime.tune import MAX_WORKER_LOSSES, NotKept, quiet
 
 REPORT = "report"
@@ -112,10 +112,8 @@ class _Told(NotKept, FIFOScheduler):
         self._controller: Any = None
 
     def kill_workers(self) -> None:
-        """Ends all workers: Tune would wait 5 seconds for one that is busy."""
         if self._controller is not None:
-            for actor, _ in list(self._controller._actor_manager._live_actors_to_ray_actors_resources.values()):
-                ray.kill(actor)
+            kill_workers(self._controller)
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self._controller = tune_controller

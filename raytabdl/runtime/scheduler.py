@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import HyperBandForBOHB
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
 from raytabdl.history import Status, Trial
+from raytabdl.runtime.controller import kill_worker_of, kill_workers
 from raytabdl.runtime.limits import GRACE_SECONDS, Stopwatch, TrialLimits
 from raytabdl.runtime.memory_monitor import NODE_OUT_OF_MEMORY
 from raytabdl.runtime.recorder import Recorder
@@ -62,10 +62,8 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         return [trial for trial in self._trials.values() if trial.status == TuneTrial.RUNNING]
 
     def kill_workers(self) -> None:
-        """Ends all workers: at the end of a search Tune waits 5 seconds for one that is busy or still starting."""
         if self._controller is not None:
-            for actor, _ in list(self._controller._actor_manager._live_actors_to_ray_actors_resources.values()):
-                ray.kill(actor)
+            kill_workers(self._controller)
 
     def kill_late(self) -> None:
         """Ends the worker of each trial that is past its limit and does not answer."""
@@ -73,12 +71,11 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
             name = trial.config["trial"]
             if name in self._late or self._stopwatch.busy_s(name) <= self._limits.seconds + GRACE_SECONDS:
                 continue
-            live = self._controller._actor_manager._live_actors_to_ray_actors_resources
-            actor, _ = live.get(self._controller._trial_to_actor.get(trial), (None, None))
-            if actor is not None:
+            max_failures, trial.max_failures = trial.max_failures, 0  # it is not started again
+            if kill_worker_of(self._controller, trial):
                 self._late.add(name)
-                trial.max_failures = 0  # it is not started again
-                ray.kill(actor)
+            else:
+                trial.max_failures = max_failures
 
     def on_trial_add(self, tune_controller: Any, trial: TuneTrial) -> None:
         self._controller = tune_controller

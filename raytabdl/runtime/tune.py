@@ -39,7 +39,7 @@ from raytabdl.search.samplers import Sampler
 from raytabdl.space import ROOT, Choices
 from raytabdl.task import Task
 
-GRACE_SECONDS = 1.5
+END_GRACE_SECONDS = 1.5
 """How long after the end of training a worker may take to answer before it is killed."""
 
 SETTLE_SECONDS = 1.0
@@ -228,7 +228,7 @@ class _TimeIsUp(NotKept, Stopper):
         if not self._is_interrupted() and late_s < 0:
             return False
         running = self._scheduler.running()
-        if running and not self._is_interrupted() and late_s < GRACE_SECONDS:
+        if running and not self._is_interrupted() and late_s < END_GRACE_SECONDS:
             return False
         if running or self._search.clock.elapsed() >= self._search.train_until_s:
             self._scheduler.kill_workers()
