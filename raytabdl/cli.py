@@ -27,6 +27,7 @@ from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
 from raytabdl.commands.portfolio import portfolio
 from raytabdl.commands.report import write_report
+from raytabdl.commands.reselect import reselect
 from raytabdl.commands.serve import serve
 from raytabdl.exceptions import ClusterError, NoSuccessfulTrialError, RaytabdlError
 from raytabdl.tables import ENDINGS, WRITABLE, read_table, write_table
@@ -132,7 +133,7 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (doctor, evaluate, export, show_importance, lcbench, plot, portfolio, write_report, serve):
+for _command in (doctor, evaluate, export, show_importance, lcbench, plot, portfolio, reselect, write_report, serve):
     commands.add_command(_command)
 
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import warnings
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.validation import check_is_fitted
 
 from raytabdl.checks import table_and_target
 from raytabdl.clock import Clock
-from raytabdl.exceptions import RunFolderError, SettingError
+from raytabdl.exceptions import RunFolderError
+from raytabdl.fitted import Fitted
 from raytabdl.inputs import Array, Target, TaskType
-from raytabdl.leaderboard import leaderboard
-from raytabdl.metrics import Metric
 from raytabdl.parameters import checked_settings
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
@@ -43,19 +40,15 @@ from raytabdl.scorers import MetricChoice, check_known, chosen_metric
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.space import Choices
 from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
-from raytabdl.trajectory import tested, trajectory
 from raytabdl.validation import Validation, check_parts
 from raytabdl.warm_start import PortfolioChoice, chosen_portfolio
 
 __all__ = ["Figures", "TabularClassifier", "TabularRegressor", "estimator_class", "load"]
 
-if TYPE_CHECKING:
-    from torch import nn
-
 E = TypeVar("E", bound="_Tabular")
 
 
-class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What the classifier and the regressor share: a fit is one run, kept in its folder."""
 
     _task_type: ClassVar[TaskType]
@@ -233,86 +226,6 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         folder = RunFolder(Path(path).absolute())
         return cls._of(folder, load_predictor(folder, preset(choices or "full")), choices)
 
-    def save(self, path: str | Path) -> None:
-        """Writes what predicting needs to a folder, without pickle; it replaces a model that was saved there before.
-
-        Raises RunFolderError where the folder holds something else, a run included, or cannot be written.
-        """
-        source, destination = self._kept_folder(), RunFolder(Path(path).absolute())
-        if not (destination.is_free() or destination.is_saved_model):
-            raise RunFolderError(
-                f"{destination.path} holds something that is no saved model; choose another folder or delete it"
-            )
-        with destination.writing():
-            source.copy_model(destination.path)
-
-    def to_onnx(self, path: str | Path) -> None:
-        """Writes the ensemble with its preprocessing as one ONNX graph; needs the extra ``onnx``.
-
-        ``raytabdl.export.onnx_model`` says what its inputs and outputs are. Raises ExportError, naming the member,
-        where one cannot be expressed.
-        """
-        from raytabdl.export import export_onnx
-
-        check_is_fitted(self)
-        export_onnx(self.predictor_, Path(path))
-
-    def torch_modules(self) -> dict[str, tuple[nn.Module, ...]]:
-        """Copies of the ensemble's networks by member: plain torch modules in evaluation mode.
-
-        A module maps float32 of shape (n, d_num) and int64 codes of shape (n, d_cat), as the member's ``preprocessing``
-        makes them, to logits or the standardised target. The predictions of several modules of one member are averaged.
-        """
-        from raytabdl.pipeline import NetworkPipeline
-
-        check_is_fitted(self)
-        members = self.predictor_.members.items()
-        return {name: copy.deepcopy(m.networks()) for name, m in members if isinstance(m, NetworkPipeline)}
-
-    def leaderboard(self) -> pd.DataFrame:
-        """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
-        return leaderboard(self._kept_folder())
-
-    def trajectory(self, X_test: Any = None, y_test: Any = None) -> pd.DataFrame:
-        """The ensembles that were the answer of the fit, one after another.
-
-        Columns: time (seconds from the start of the fit), models, valid (the metric on validation rows) and, of a test
-        set that is given, test. The name of the metric is in ``attrs["metric"]``. Raises RunFolderError where this is a
-        saved model, which does not hold its run.
-        """
-        folder, classes = self._kept_folder(), self.predictor_.classes
-        if folder.is_saved_model:
-            raise RunFolderError(f"{folder.path} is a saved model, which has no trajectory; load the run that it is of")
-        if (X_test is None) != (y_test is None):
-            raise SettingError("X_test and y_test go together: give both or none")
-        target = self.predictor_.target
-        metric = chosen_metric(self.metric, folder.read_task(target).y, target, classes)
-        if X_test is None:
-            return trajectory(folder, metric)
-        y = encode_further(y_test, classes, "y_test")
-        return tested(folder, self.predictor_, preset(self.choices), metric, X_test, y)
-
-    def fit_summary(self) -> str:
-        """What the fit did, in a few lines: score, ensemble, trials by status, failures by reason."""
-        from raytabdl.report.collect import outcome
-        from raytabdl.report.summary import summary
-
-        return summary(outcome(self._kept_folder(), self._own_metric()))
-
-    def report(self, path: str | Path) -> None:
-        """Writes one HTML page that tells of the run: data, scores, what matters, failures, how to run it again.
-
-        Needs jinja2 (``raytabdl[report]``). Raises RunFolderError where the file cannot be written, or where this is a
-        saved model, which does not hold its run.
-        """
-        from raytabdl.report.collect import collect
-        from raytabdl.report.page import page, write
-
-        write(page(collect(self._kept_folder(), self.predictor_, self._own_metric())), Path(path))
-
-    def _own_metric(self) -> Metric | None:
-        return self.metric if isinstance(self.metric, Metric) else None
-
     @classmethod
     def _of(cls: type[E], folder: RunFolder, predictor: Predictor, choices: str | Choices | None) -> E:
         _check_kind(cls, predictor.target, folder)
@@ -330,14 +243,6 @@ class _Tabular(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         if predictor.classes is not None:
             self.classes_ = predictor.classes
         return self
-
-    def _kept_folder(self) -> RunFolder:
-        check_is_fitted(self)
-        if not self.folder_.is_finished:
-            raise RunFolderError(
-                f"{self.folder_.path} is gone, which leaderboard, report and save read; predict goes on without it"
-            )
-        return self.folder_
 
     def _encode_target(self, y: Any) -> tuple[NDArray[Any] | None, NDArray[Any]]:
         raise NotImplementedError

@@ -338,9 +338,13 @@ class RunFolder:
         with whole_folder(destination) as folder:
             for name in KEPT:
                 shutil.copyfile(self.path / name, folder / name)
-            for member in self.read_ensemble().weights:
-                shutil.copytree(self.model(member), folder / "models" / member)
-            write_manifest(folder, [*KEPT, "models"])
+            RunFolder(folder).take_members(self)
+
+    def take_members(self, run: RunFolder) -> None:
+        """Copies the models of the ensemble from a run, which completes a saved model, and writes the hashes."""
+        for member in self.read_ensemble().weights:
+            shutil.copytree(run.model(member), self.model(member))
+        write_manifest(self.path, [*KEPT, "models"])
 
     @property
     def is_finished(self) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -39,14 +40,15 @@ def form_of(texts: Sequence[str]) -> str:
     >>> form_of(["2024-02-29", "?", "2024-03-01 12:30"]), form_of(["29.02.2024", "01.03.2024"]), form_of(["a", "1"])
     ('ISO8601', '%d.%m.%Y', '')
     """
-    present = [text for text in map(str.strip, texts) if text.lower() not in MISSING_WORDS]
-    if len(present) < 2:
+    first = list(islice(_present(texts), _N_TRIED))  # of millions of names a look at some is enough
+    are_numbers = len(first) > MIN_NUMBERS and _are_numbers(first)
+    forms = [form for form in DATES if _fits(first, form)] if first and all(map(_DATE.match, first)) else []
+    if not (are_numbers or forms):
         return ""
-    if len(present) > MIN_NUMBERS and _are_numbers(present[:_N_TRIED]) and _are_numbers(present):
+    present = list(_present(texts))
+    if are_numbers and _are_numbers(present):
         return NUMBER
-    if not all(_DATE.match(text) for text in present[:_N_TRIED]):
-        return ""
-    return next((form for form in DATES if _fits(present[:_N_TRIED], form) and _fits(present, form)), "")
+    return next((form for form in forms if len(present) > 1 and _fits(present, form)), "")
 
 
 def read_numbers(texts: Sequence[str]) -> NDArray[np.float64]:
@@ -63,6 +65,10 @@ def read_dates(texts: Sequence[str], form: str) -> NDArray[np.datetime64]:
 def is_missing(text: str) -> bool:
     """Whether a string among numbers or dates says that there is none."""
     return text.strip().lower() in MISSING_WORDS
+
+
+def _present(texts: Iterable[str]) -> Iterator[str]:
+    return (text.strip() for text in texts if not is_missing(text))
 
 
 def _are_numbers(texts: Sequence[str]) -> bool:

@@ -313,6 +313,29 @@ def test_a_metric_of_classes_has_a_decision_of_its_own(tmp_path: Path) -> None:
         assert balanced_accuracy_score(y, predicted) > balanced_accuracy_score(y, probable) + 0.1
 
 
+def test_an_ensemble_is_selected_anew_for_another_metric_or_size(
+    clf: TabularClassifier, saved: Path, tmp_path: Path
+) -> None:
+    before = clf.predict_proba(table())
+    clf.reselect(tmp_path / "best", ensemble_size=1)
+    best = TabularClassifier.load(tmp_path / "best")
+    assert list(best.predictor_.members) == [clf.folder_.builder(CLASSIFICATION["log_loss"], 1).candidates()[0]]
+    assert best.ensemble_size == 1
+    clf.reselect(tmp_path / "accurate", metric="accuracy")
+    accurate = TabularClassifier.load(tmp_path / "accurate")
+    board = accurate.leaderboard()
+    assert board.attrs["metric"] == accurate.metric == "accuracy"
+    np.testing.assert_allclose(board["loss"], 1 - board["accuracy"])
+    assert 1 - accurate.predictor_.ensemble.loss >= board["accuracy"].max()
+    np.testing.assert_array_equal(clf.predict_proba(table()), before)
+    with pytest.raises(RunFolderError, match="is a saved model, without the predictions"):
+        TabularClassifier.load(saved).reselect(tmp_path / "other", metric="accuracy")
+    with pytest.raises(RunFolderError, match="holds something that is no saved model"):
+        clf.reselect(clf.folder_.path)
+    with pytest.raises(SettingError, match="metric must be one of"):
+        clf.reselect(tmp_path / "other", metric="rmse")
+
+
 def test_a_run_that_has_not_ended_has_a_leaderboard(clf: TabularClassifier, tmp_path: Path) -> None:
     folder = type(clf.folder_)(Path(shutil.copytree(clf.folder_.path, tmp_path / "run")))
     folder.ensemble.unlink()

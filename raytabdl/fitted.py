@@ -1,0 +1,143 @@
+"""What an estimator tells of its fit, and what it gives away, once it is fitted."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from raytabdl.exceptions import RunFolderError, SettingError
+from raytabdl.leaderboard import leaderboard
+from raytabdl.metrics import Metric
+from raytabdl.predictor import Predictor
+from raytabdl.presets import preset
+from raytabdl.reselection import reselect
+from raytabdl.run_folder import RunFolder
+from raytabdl.scorers import MetricChoice, chosen_metric
+from raytabdl.space import Choices
+from raytabdl.task import encode_further
+from raytabdl.trajectory import tested, trajectory
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class Fitted:
+    """The methods of an estimator that read its run, or copy its model."""
+
+    predictor_: Predictor
+    folder_: RunFolder
+    metric: MetricChoice
+    choices: str | Choices | None
+    ensemble_size: int
+
+    def save(self, path: str | Path) -> None:
+        """Writes what predicting needs to a folder, without pickle; it replaces a model that was saved there before.
+
+        Raises RunFolderError where the folder holds something else, a run included, or cannot be written.
+        """
+        source, destination = self._kept_folder(), _free_for_model(path)
+        with destination.writing():
+            source.copy_model(destination.path)
+
+    def to_onnx(self, path: str | Path) -> None:
+        """Writes the ensemble with its preprocessing as one ONNX graph; needs the extra ``onnx``.
+
+        ``raytabdl.export.onnx_model`` says what its inputs and outputs are. Raises ExportError, naming the member,
+        where one cannot be expressed.
+        """
+        from raytabdl.export import export_onnx
+
+        check_is_fitted(self)
+        export_onnx(self.predictor_, Path(path))
+
+    def torch_modules(self) -> dict[str, tuple[nn.Module, ...]]:
+        """Copies of the ensemble's networks by member: plain torch modules in evaluation mode.
+
+        A module maps float32 of shape (n, d_num) and int64 codes of shape (n, d_cat), as the member's ``preprocessing``
+        makes them, to logits or the standardised target. The predictions of several modules of one member are averaged.
+        """
+        from raytabdl.pipeline import NetworkPipeline
+
+        check_is_fitted(self)
+        members = self.predictor_.members.items()
+        return {name: copy.deepcopy(m.networks()) for name, m in members if isinstance(m, NetworkPipeline)}
+
+    def leaderboard(self) -> pd.DataFrame:
+        """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
+        return leaderboard(self._kept_folder())
+
+    def trajectory(self, X_test: Any = None, y_test: Any = None) -> pd.DataFrame:
+        """The ensembles that were the answer of the fit, one after another.
+
+        Columns: time (seconds from the start of the fit), models, valid (the metric on validation rows) and, of a test
+        set that is given, test. The name of the metric is in ``attrs["metric"]``. Raises RunFolderError where this is a
+        saved model, which does not hold its run.
+        """
+        folder, classes = self._kept_folder(), self.predictor_.classes
+        if folder.is_saved_model:
+            raise RunFolderError(f"{folder.path} is a saved model, which has no trajectory; load the run that it is of")
+        if (X_test is None) != (y_test is None):
+            raise SettingError("X_test and y_test go together: give both or none")
+        target = self.predictor_.target
+        metric = chosen_metric(self.metric, folder.read_task(target).y, target, classes)
+        if X_test is None:
+            return trajectory(folder, metric)
+        y = encode_further(y_test, classes, "y_test")
+        return tested(folder, self.predictor_, preset(self.choices), metric, X_test, y)
+
+    def fit_summary(self) -> str:
+        """What the fit did, in a few lines: score, ensemble, trials by status, failures by reason."""
+        from raytabdl.report.collect import outcome
+        from raytabdl.report.summary import summary
+
+        return summary(outcome(self._kept_folder(), self._own_metric()))
+
+    def report(self, path: str | Path) -> None:
+        """Writes one HTML page that tells of the run: data, scores, what matters, failures, how to run it again.
+
+        Needs jinja2 (``raytabdl[report]``). Raises RunFolderError where the file cannot be written, or where this is a
+        saved model, which does not hold its run.
+        """
+        from raytabdl.report.collect import collect
+        from raytabdl.report.page import page, write
+
+        write(page(collect(self._kept_folder(), self.predictor_, self._own_metric())), Path(path))
+
+    def reselect(self, path: str | Path, *, metric: MetricChoice = None, ensemble_size: int | None = None) -> None:
+        """Writes a saved model whose ensemble is selected anew, among all models of the run; nothing is trained.
+
+        For another metric, or of another size: fewer members predict faster. Both are those of the fit unless given.
+        Raises RunFolderError where this is a saved model, or where the folder cannot be written.
+        """
+        source, destination = self._kept_folder(), _free_for_model(path)
+        target, classes = self.predictor_.target, self.predictor_.classes
+        if source.is_saved_model:
+            raise RunFolderError(f"{source.path} is a saved model, without the predictions to select by; load its run")
+        chosen = chosen_metric(metric or self.metric, source.read_task(target).y, target, classes)
+        with destination.writing():
+            reselect(source, destination.path, target, chosen, ensemble_size or self.ensemble_size)
+
+    def _own_metric(self) -> Metric | None:
+        return self.metric if isinstance(self.metric, Metric) else None
+
+    def _kept_folder(self) -> RunFolder:
+        check_is_fitted(self)
+        if not self.folder_.is_finished:
+            raise RunFolderError(
+                f"{self.folder_.path} is gone, which leaderboard, report and save read; predict goes on without it"
+            )
+        return self.folder_
+
+
+def _free_for_model(path: str | Path) -> RunFolder:
+    """The folder of a saved model to be. Raises RunFolderError where it holds something that is none."""
+    folder = RunFolder(Path(path).absolute())
+    if not (folder.is_free() or folder.is_saved_model):
+        raise RunFolderError(
+            f"{folder.path} holds something that is no saved model; choose another folder or delete it"
+        )
+    return folder
