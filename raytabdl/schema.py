@@ -22,6 +22,7 @@ from raytabdl.frames import column_names, has_names, to_frame
 from raytabdl.inputs import Inputs
 from raytabdl.texts import NUMBER, form_of
 from raytabdl.values import PARTS, as_number, date_part, days, floats, of_texts, refuse_complex
+from raytabdl.words import common_words, word_counts
 
 MAX_LEVELS = 1_000
 """Levels kept of one column, the most frequent first; the others share code 0 with unseen ones."""
@@ -50,6 +51,7 @@ class Kind(Enum):
     NUMBER = "number"
     DATETIME = "datetime"
     ORDINAL = "ordinal"
+    TEXT = "text"
     CATEGORY = "category"
 
 
@@ -60,7 +62,8 @@ class Column:
     ``origin`` is subtracted from numbers before they become float32, so that large offsets (years,
     timestamps, ids) lose no precision; ``levels`` are the known categories, whose codes start at 1. The levels
     of an ordered category are in its order, and the position in it is its number. ``part`` is what of a date is taken,
-    "" for all of it; ``form`` is how numbers or dates are written in strings.
+    "" for all of it, or the word of a text that is counted, "" for all words; ``form`` is how numbers or dates are
+    written in strings.
     """
 
     name: str
@@ -72,7 +75,7 @@ class Column:
 
     @property
     def label(self) -> str:
-        """The name, with the part of a date."""
+        """The name, with the part of a date or the word of a text."""
         return f"{self.name} ({self.part})" if self.part else self.name
 
     @property
@@ -108,6 +111,7 @@ class Schema:
         frame = self._aligned(to_frame(table))
         n_rows = len(frame)
         numeric, categorical = [], []
+        words = self._words(frame)
         n_unseen: dict[str, int] = {}  # by column
         for column in self.columns:
             values = frame[column.name]
@@ -119,6 +123,8 @@ class Schema:
                 categorical.append(codes)
             elif column.kind is Kind.ORDINAL:
                 numeric.append(np.where(codes == 0, np.nan, codes).astype(np.float32))
+            elif column.kind is Kind.TEXT:
+                numeric.append(words[column.name][column.part])
             else:
                 numeric.append(_numbers(values, column))
         if n_unseen:
@@ -128,6 +134,15 @@ class Schema:
             np.stack(categorical, axis=1) if categorical else np.empty((n_rows, 0), np.int32),
             self.cardinalities,
         )
+
+    def _words(self, frame: pd.DataFrame) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """The numbers of each text by the word, "" for all of them."""
+        words: dict[str, list[str]] = {}
+        for column in self.columns:
+            if column.kind is Kind.TEXT:
+                words.setdefault(column.name, []).extend([column.part] if column.part else [])
+        counted = {name: word_counts(frame[name], own).T for name, own in words.items()}
+        return {name: dict(zip(["", *words[name]], numbers, strict=True)) for name, numbers in counted.items()}
 
     def plain(self, table: Any) -> dict[str, NDArray[Any]]:
         """The columns that are learned from as what other languages have: float64, NaN where missing, or strings.
@@ -194,8 +209,9 @@ class Schema:
 def infer_schema(frame: pd.DataFrame) -> Schema:
     """The schema of a training table.
 
-    Columns without a value, with one value throughout, and categories that differ in nearly every row (ids, free
-    text) are dropped, with the reason; of the latter it is learned where values are missing, if some are.
+    Columns without a value, with one value throughout, and categories that differ in nearly every row (ids, names) are
+    dropped, with the reason; of the latter it is learned where values are missing, if some are. Free text is learned
+    from by its words.
     """
     if len(frame) == 0:
         # scikit-learn's estimator checks look for the first words.
@@ -217,11 +233,11 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
     columns: list[Column] = []
     dropped: dict[str, str] = {}
     for name in names:
-        column = _infer_column(frame[name], name)
-        if isinstance(column, str):
-            dropped[name] = column
+        found = _infer_columns(frame[name], name)
+        if isinstance(found, str):
+            dropped[name] = found
         else:
-            columns += [column, *_parts(frame[name], column)]
+            columns += found
     return Schema(tuple(names), named, tuple(columns), dropped)
 
 
@@ -264,14 +280,14 @@ def _twins(columns: Sequence[Column], values: NDArray[Any]) -> tuple[list[int], 
     return kept, twins
 
 
-def _infer_column(values: pd.Series, name: str) -> Column | str:
-    """The column, or the reason why it is of no use."""
+def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
+    """What a column of the table is learned from as, or the reason why it is of no use."""
     kind = _kind(values, name)
     if kind is Kind.ORDINAL:
         levels = tuple(map(_key, values.cat.remove_unused_categories().cat.categories))
         if len(levels) < 2:
             return "one value throughout" if levels else "no value at all"
-        return Column(name, kind, levels=levels)
+        return [Column(name, kind, levels=levels)]
     form = ""
     if kind is Kind.CATEGORY:
         form = _form(values)
@@ -286,7 +302,8 @@ def _infer_column(values: pd.Series, name: str) -> Column | str:
         return "one value throughout"
     if n_infinite := int(np.isinf(read).sum()):
         warnings.warn(f"column {name!r} has {n_infinite} infinite values; they count as missing", stacklevel=4)
-    return Column(name, kind, origin=float(np.median(np.clip(present, -LARGEST, LARGEST))), form=form)
+    column = Column(name, kind, origin=float(np.median(np.clip(present, -LARGEST, LARGEST))), form=form)
+    return [column, *_parts(present, column)]
 
 
 def _form(values: pd.Series) -> str:
@@ -297,17 +314,15 @@ def _form(values: pd.Series) -> str:
     return form_of(list(different)) if all(isinstance(value, str) for value in different) else ""
 
 
-def _parts(values: pd.Series, column: Column) -> list[Column]:
+def _parts(present: NDArray[np.float64], column: Column) -> list[Column]:
     """The parts of a date that vary: what comes back each day, week, month or year."""
     if column.kind is not Kind.DATETIME:
         return []
-    read = _read(values, column)
-    present = read[np.isfinite(read)]
     varying = [part for part in PARTS if np.ptp(date_part(present, part)) > 0]
     return [replace(column, origin=0.0, part=part) for part in varying]
 
 
-def _infer_category(values: pd.Series, name: str) -> Column | str:
+def _infer_category(values: pd.Series, name: str) -> list[Column] | str:
     codes, keys = _factorize(values, name)
     counts: Counter[str] = Counter()
     for key, count in zip(keys, np.bincount(codes[codes >= 0], minlength=len(keys)).tolist(), strict=True):
@@ -320,12 +335,14 @@ def _infer_category(values: pd.Series, name: str) -> Column | str:
     n_present = len(values) - n_missing
     is_given = isinstance(values.dtype, pd.CategoricalDtype)
     if n_present > _MIN_ID_ROWS and len(counts) > _ID_SHARE * n_present and not is_given:
+        if words := common_words(values):
+            return [Column(name, Kind.TEXT, part=word) for word in ("", *words)]
         if n_missing:
-            return Column(name, Kind.CATEGORY, levels=(MISSING,))
+            return [Column(name, Kind.CATEGORY, levels=(MISSING,))]
         return f"{len(counts)} different values in {n_present} rows: ids or free text"
     if n_missing:
         counts[MISSING] = n_missing
-    return Column(name, Kind.CATEGORY, levels=tuple(key for key, _ in counts.most_common(MAX_LEVELS)))
+    return [Column(name, Kind.CATEGORY, levels=tuple(key for key, _ in counts.most_common(MAX_LEVELS)))]
 
 
 def _kind(values: pd.Series, name: str) -> Kind:

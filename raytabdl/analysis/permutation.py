@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +18,12 @@ N_REPEATS = 5
 
 @dataclass(frozen=True)
 class Worth:
-    """By how much the loss rises when one column is shuffled: the mean and the standard error over the permutations.
+    """By how much the loss rises when a group of columns is shuffled: the mean and standard error over permutations.
 
-    ``column`` counts the numeric columns of ``Inputs`` and then the categorical ones. One permutation has no error.
+    One permutation has no error.
     """
 
-    column: int
+    group: int
     loss: float
     error: float | None
 
@@ -34,40 +34,45 @@ def permutation_importance(
     y: Array,
     metric: Metric,
     *,
+    groups: Sequence[Sequence[int]] | None = None,
     seed: int = 0,
     n_repeats: int = N_REPEATS,
     seconds: float = math.inf,
 ) -> tuple[Worth, ...]:
-    """The worth of each column to a fitted predictor, the largest first.
+    """The worth of each group of columns to a fitted predictor, the largest first.
 
-    The rows must be such as it was not trained on. No permutation is begun after ``seconds``: then there are fewer of
-    each column, and columns without one are left out.
+    A group is shuffled as one: it holds positions among the numeric columns of ``Inputs`` and then the categorical
+    ones, and each column is a group of its own unless told otherwise. The rows must be such as it was not trained on.
+    No permutation is begun after ``seconds``: then there are fewer of each group, and groups without one are left out.
     """
     until = time.monotonic() + seconds
     untouched = metric.loss(y, predict(inputs), inputs.weights)
-    n_columns = inputs.numeric.shape[1] + inputs.categorical.shape[1]
+    if groups is None:
+        groups = [[column] for column in range(inputs.numeric.shape[1] + inputs.categorical.shape[1])]
     rises: dict[int, list[float]] = {}
     for repeat in range(n_repeats):
-        for column in np.random.default_rng([seed, repeat]).permutation(n_columns).tolist():
+        for group in np.random.default_rng([seed, repeat]).permutation(len(groups)).tolist():
             if time.monotonic() >= until:
                 break
-            order = np.random.default_rng([seed, repeat, column]).permutation(len(inputs))
-            rise = metric.loss(y, predict(_shuffled(inputs, column, order)), inputs.weights) - untouched
-            rises.setdefault(column, []).append(rise)
-    found = (Worth(column, float(np.mean(own)), _standard_error(own)) for column, own in rises.items())
-    return tuple(sorted(found, key=lambda worth: (-worth.loss, worth.column)))
+            order = np.random.default_rng([seed, repeat, group]).permutation(len(inputs))
+            rise = metric.loss(y, predict(_shuffled(inputs, groups[group], order)), inputs.weights) - untouched
+            rises.setdefault(group, []).append(rise)
+    found = (Worth(group, float(np.mean(own)), _standard_error(own)) for group, own in rises.items())
+    return tuple(sorted(found, key=lambda worth: (-worth.loss, worth.group)))
 
 
-def _shuffled(inputs: Inputs, column: int, order: np.ndarray) -> Inputs:
-    """The inputs with one column in another order."""
+def _shuffled(inputs: Inputs, columns: Sequence[int], order: np.ndarray) -> Inputs:
+    """The inputs with some columns in another order, the same for all of them."""
+    n_numeric = inputs.numeric.shape[1]
+    numbers = [column for column in columns if column < n_numeric]
+    codes = [column - n_numeric for column in columns if column >= n_numeric]
     numeric, categorical = inputs.numeric, inputs.categorical
-    n_numeric = numeric.shape[1]
-    if column < n_numeric:
+    if numbers:
         numeric = numeric.copy()
-        numeric[:, column] = numeric[order, column]
-    else:
+        numeric[:, numbers] = numeric[order][:, numbers]
+    if codes:
         categorical = categorical.copy()
-        categorical[:, column - n_numeric] = categorical[order, column - n_numeric]
+        categorical[:, codes] = categorical[order][:, codes]
     return Inputs(numeric, categorical, inputs.cardinalities)
 
 

@@ -14,10 +14,13 @@ def encoded(g: Graph, schema: Schema) -> EncodedRows:
     """An input for each column that is learned from, (n, 1), and what ``Schema.encode`` makes of it.
 
     Numbers, booleans and dates (days since 1970 in UTC) are float64, NaN where missing. Categories are strings, as in
-    the schema, "" where missing. Raises ExportError where there is no column.
+    the schema, "" where missing. Raises ExportError where there is no column, or free text.
     """
     if not schema.columns:
         raise ExportError("the model looks at no column, so that a graph would have no input; train it on more columns")
+    texts = sorted({column.name for column in schema.columns if column.kind is Kind.TEXT})
+    if texts:
+        raise ExportError(f"the words of {texts} cannot be counted in a graph; train the model without these columns")
     plain = [column for column in schema.columns if column.kind in (Kind.NUMBER, Kind.DATETIME)]
     ordinal = [column for column in schema.columns if column.kind is Kind.ORDINAL]
     category = [column for column in schema.columns if column.kind is Kind.CATEGORY]

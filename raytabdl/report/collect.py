@@ -129,12 +129,13 @@ def _data(task: Task, labels: tuple[str, ...] | None, target: str | None) -> Dat
     missing = _missing_shares(task)
     columns = tuple(
         ColumnFacts(
-            column.label,
+            column.name,
             column.kind.value,
             len(column.levels) - (MISSING in column.levels) if column.levels else None,
             missing[column.label],
         )
         for column in task.schema.columns
+        if not column.part
     )
     classes: dict[str, int] = {}
     quantiles: dict[str, float] = {}

@@ -71,11 +71,13 @@ def features(predictor: Predictor | None, task: Task, metric: Metric, left_out: 
     def predict(inputs: Inputs) -> Array:
         return Ensemble(weights, 0.0).predict({m: predictor.members[m].predict(inputs) for m in weights})
 
-    names = _names(task.schema)
+    groups = _groups(task.schema)
+    names = list(groups)
     rows = np.random.default_rng(0).permutation(task.split(0)[1])[:FEATURE_ROWS]
     rows = rows[: _affordable(predict, task.inputs.take(rows), len(names))]
-    worth = permutation_importance(predict, task.inputs.take(rows), task.y[rows], metric, seconds=FEATURE_SECONDS)
-    found = tuple(Feature(names[each.column], each.loss, each.error) for each in worth)
+    inputs, y = task.inputs.take(rows), task.y[rows]
+    worth = permutation_importance(predict, inputs, y, metric, groups=list(groups.values()), seconds=FEATURE_SECONDS)
+    found = tuple(Feature(names[each.group], each.loss, each.error) for each in worth)
     if len(found) < len(names):
         left_out["features"] = f"{len(found)} of {len(names)} columns were measured in {FEATURE_SECONDS:g} seconds"
     return Features(metric.name, len(rows), found)
@@ -147,7 +149,13 @@ def _residuals(y: Array, predictions: Array) -> Residuals:
     return Residuals(float(residuals.mean()), quantiles, sample)
 
 
-def _names(schema: Schema) -> list[str]:
-    """The columns in the order of ``Inputs``: numeric ones before categories."""
-    numeric = [column.label for column in schema.columns if column.kind is not Kind.CATEGORY]
-    return [*numeric, *(column.label for column in schema.columns if column.kind is Kind.CATEGORY)]
+def _groups(schema: Schema) -> dict[str, list[int]]:
+    """The columns of the table with their places in ``Inputs``, which has numbers before categories.
+
+    A date with its parts and a text with its words have several.
+    """
+    numeric = [column.name for column in schema.columns if column.kind is not Kind.CATEGORY]
+    groups: dict[str, list[int]] = {}
+    for place, name in enumerate([*numeric, *(c.name for c in schema.columns if c.kind is Kind.CATEGORY)]):
+        groups.setdefault(name, []).append(place)
+    return groups

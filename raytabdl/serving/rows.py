@@ -18,6 +18,7 @@ _WORDS = {
     Kind.DATETIME: "dates as in ISO 8601",
     Kind.ORDINAL: "one of the categories",
     Kind.CATEGORY: "a category",
+    Kind.TEXT: "a text",
 }
 
 _LARGEST_NUMBER = 2**1000

@@ -24,7 +24,7 @@ def strong_and_weak(inputs: Inputs) -> Array:
 
 def test_columns_are_ranked_by_what_the_predictor_makes_of_them(inputs: Inputs) -> None:
     found = permutation_importance(strong_and_weak, inputs, strong_and_weak(inputs), RMSE)
-    assert [worth.column for worth in found] == [1, 2, 0, 3]
+    assert [worth.group for worth in found] == [1, 2, 0, 3]
     assert [worth.loss for worth in found[2:]] == [0.0, 0.0]
     # Shuffled, a column of variance s^2 and weight w gives an error of w^2 2 s^2 (Fisher et al. 2019, section 3).
     spread = 10.0 * float(np.std(inputs.numeric[:, 1]))
@@ -53,3 +53,15 @@ def test_one_permutation_has_no_error(inputs: Inputs) -> None:
 
 def test_no_permutation_is_begun_when_the_time_is_up(inputs: Inputs) -> None:
     assert permutation_importance(strong_and_weak, inputs, strong_and_weak(inputs), RMSE, seconds=0.0) == ()
+
+
+def test_columns_of_a_group_are_shuffled_as_one(inputs: Inputs) -> None:
+    """The difference of two columns stays what it is in rows that are shuffled together."""
+    twins = np.column_stack([inputs.numeric[:, 0], inputs.numeric[:, 0]])
+    both = Inputs(twins, inputs.categorical, inputs.cardinalities)
+
+    def difference(inputs: Inputs) -> Array:
+        return inputs.numeric[:, 0] - inputs.numeric[:, 1] + inputs.categorical[:, 1]
+
+    found = permutation_importance(difference, both, difference(both), RMSE, groups=[[0, 1], [2], [3]])
+    assert {worth.group: worth.loss > 0 for worth in found} == {0: False, 1: False, 2: True}
