@@ -97,9 +97,10 @@ class Horizon:
     """How long a training at the full budget is.
 
     A budget counts units, ``max_budget`` of them in all. A network trains ``epochs`` epochs of at most
-    ``rows_per_epoch`` rows, a classic model ``iteration_share`` of its own ``horizon`` iterations. With ``seconds``,
-    so many of training are the full budget too: what ends first. A network knows by its pace how many epochs they are,
-    and plans its schedule for these, at least nine; a classic model ends after the step in which they are over.
+    ``rows_per_epoch`` rows, a classic model ``iteration_share`` of its own ``horizon`` iterations, if it is shortened.
+    With ``seconds``, so many of training are the full budget too: what ends first. A network knows by its pace how many
+    epochs they are, and plans its schedule for these, at least nine; a classic model ends after the step in which they
+    are over.
     """
 
     max_budget: int
@@ -120,7 +121,8 @@ class Horizon:
 
     def iterations(self, model: type[Classic], budget: int) -> int:
         """The iterations that a classic model has done at a budget."""
-        return max(1, round(model.horizon * self.iteration_share * budget / self.max_budget))
+        share = self.iteration_share if model.is_shortened else 1.0
+        return max(1, round(model.horizon * share * budget / self.max_budget))
 
 
 def on_rungs(n_epochs: float) -> int:
@@ -202,6 +204,9 @@ class Classic(Component):
 
     horizon: ClassVar[int]
     """Iterations at the full budget, before the share that the time limit leaves (``Horizon``)."""
+
+    is_shortened: ClassVar[bool] = True
+    """Whether that share is for it; not where iterations cost next to nothing, or are parts of the rows."""
 
     def __init__(self, target: Target, *, seed: int, n_threads: int, **config: ConfigValue) -> None:
         raise NotImplementedError

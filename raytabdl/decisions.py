@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.inputs import Array, Weights
-from raytabdl.metrics import Metric
+from raytabdl.metrics import CLASSIFICATION, Metric
 
 Factors = tuple[float, ...]
 """A number for each class; nothing where the most probable class is decided for."""
@@ -17,10 +17,11 @@ N_CANDIDATES = 40
 EXPONENTS = np.linspace(0.0, 1.5, 16)
 """Of several classes the factors are powers of 1 / prior: 0 is the most probable class, 1 counts all classes alike."""
 
-N_HALVINGS, N_DRAWS = 4, 12
+N_HALVINGS, N_DRAWS = 4, 9
 """Random halvings that tell whether a decision gains, and bootstrap samples that it is the median of."""
 
-LEAST_ROWS, MOST_ROWS = 100, 4_000
+LEAST_ROWS, MOST_ROWS, MOST_ROWS_OF_OWN = 100, 4_000, 1_000
+"""By which they are chosen; a metric of the user's own may be slow."""
 
 OF_PROBABILITIES = frozenset({"log_loss", "roc_auc", "average_precision"})
 """Metrics that no decision changes."""
@@ -46,33 +47,33 @@ def tuned_factors(y: Array, probabilities: Array, metric: Metric, weights: Weigh
     halvings, does not gain on the other by more than the gain varies. Else of each bootstrap sample the best candidate
     is found, and the median of these is taken.
     """
-    if len(y) < LEAST_ROWS or not _measures_classes(y, probabilities, metric):
+    if len(y) < LEAST_ROWS or not measures_classes(y, probabilities, metric):
         return ()
     rng = np.random.default_rng(0)
-    rows = rng.permutation(len(y))[:MOST_ROWS]
-    candidates = _candidates(y[rows], probabilities[rows], _of(weights, rows))
+    most = MOST_ROWS if metric.name in CLASSIFICATION else MOST_ROWS_OF_OWN
+    rows = rng.permutation(len(y))[:most]
+    y, probabilities, weights = y[rows], probabilities[rows], None if weights is None else weights[rows]
+    candidates = _candidates(y, probabilities, weights)
+    if not candidates:
+        return ()
     by_candidate = [decided(probabilities, candidate) for candidate in candidates]
 
     def loss(predictions: Array, rows: NDArray[np.intp]) -> float:
-        return metric.loss(y[rows], predictions[rows], _of(weights, rows))
+        return metric.loss(y[rows], predictions[rows], None if weights is None else weights[rows])
 
     def best(rows: NDArray[np.intp]) -> int:
         return int(np.argmin([loss(predictions, rows) for predictions in by_candidate]))
 
     gains = []
-    for halves in (np.array_split(rng.permutation(rows), 2) for _ in range(N_HALVINGS)):
+    for halves in (np.array_split(rng.permutation(len(y)), 2) for _ in range(N_HALVINGS)):
         for own, other in (halves, halves[::-1]):
             gains.append(loss(probabilities, other) - loss(by_candidate[best(own)], other))
     if np.mean(gains) <= np.std(gains):
         return ()
-    return candidates[int(np.median([best(rng.choice(rows, len(rows))) for _ in range(N_DRAWS)]))]
+    return candidates[int(np.median([best(rng.integers(0, len(y), len(y))) for _ in range(N_DRAWS)]))]
 
 
-def _of(weights: Weights, rows: NDArray[np.intp]) -> Weights:
-    return None if weights is None else weights[rows]
-
-
-def _measures_classes(y: Array, probabilities: Array, metric: Metric) -> bool:
+def measures_classes(y: Array, probabilities: Array, metric: Metric) -> bool:
     """Whether a metric sees the class of the largest probability alone, as far as these rows tell."""
     if metric.name in OF_PROBABILITIES or metric.name.startswith(NEVER_TUNED) or probabilities.ndim == 1:
         return False
@@ -84,9 +85,9 @@ def _candidates(y: Array, probabilities: Array, weights: Weights) -> list[Factor
     """Factors in order, none of which decides for one class alone."""
     n_classes = probabilities.shape[1]
     if n_classes == 2:
-        odds = np.sort(probabilities[:, 0] / np.maximum(probabilities[:, 1], np.finfo(np.float32).tiny))
+        odds = np.unique(probabilities[:, 0] / np.maximum(probabilities[:, 1], np.finfo(np.float32).tiny))
         # Between neighbours, so that no row is undecided.
-        places = np.unique(np.linspace(1, len(odds) - 1, N_CANDIDATES).astype(np.int64))
-        return [(1.0, float(np.sqrt(odds[i - 1] * odds[i]))) for i in places if odds[i - 1] < odds[i]]
+        places = np.unique(np.linspace(1, len(odds) - 1, N_CANDIDATES).astype(np.int64)) if len(odds) > 1 else ()
+        return [(1.0, float(np.sqrt(odds[i - 1] * odds[i]))) for i in places]
     priors = np.bincount(y.astype(np.int64), weights, minlength=n_classes) + 1.0
     return [tuple((priors.mean() / priors) ** exponent) for exponent in EXPONENTS]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from raytabdl.decisions import Factors, decided, tuned_factors
+from raytabdl.decisions import Factors, decided, measures_classes, tuned_factors
 from raytabdl.inputs import Array, Weights
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, SMALLEST_PROBABILITY, Metric
 
@@ -108,11 +108,16 @@ class EnsembleBuilder:
         """Keeps a member's predictions and returns their loss; not finite ones are refused with infinity."""
         fold = fold_of(member)
         y, weights = (self.y, *self.other_folds)[fold], self._weights_of(fold)
-        loss = self.metric.loss(y, predictions, weights) if np.isfinite(predictions).all() else float("inf")
+        loss = self._own_loss(y, predictions, weights, fold) if np.isfinite(predictions).all() else float("inf")
         if np.isfinite(loss):
             self.predictions[member] = predictions
             self.losses[member] = loss
         return loss
+
+    def _own_loss(self, y: Array, predictions: Array, weights: Weights, fold: int) -> float:
+        """The loss of a member: on fold 0, where members are compared, by the decision that suits it."""
+        factors = tuned_factors(y, predictions, self.metric, weights) if fold == 0 else ()
+        return self.metric.loss(y, decided(predictions, factors), weights)
 
     def candidates(self) -> list[str]:
         """The best member of each trial on fold 0, best first, at most ``n_best`` of them."""
@@ -131,8 +136,7 @@ class EnsembleBuilder:
         candidates = self.candidates()
         if not candidates:
             return None
-        there = {m: self.predictions[m] for m in candidates}
-        return select(there, self.y, self.metric, size=self.size, weights=self._weights_of(0))
+        return self._selected({m: self.predictions[m] for m in candidates}, self.y, self._weights_of(0))
 
     def ensemble(self) -> Ensemble | None:
         """The ensemble of what is there, or None where there is nothing."""
@@ -152,16 +156,28 @@ class EnsembleBuilder:
             out_of_fold = {m: np.concatenate([self.predictions[f] for f in own]) for m, own in bags.items()}
             y = np.concatenate([self.y, *self.other_folds])
             weights = np.concatenate(self.row_weights) if self.row_weights else None
-            selected = select(out_of_fold, y, self.metric, size=self.size, weights=weights)
-            return self._with_folds(self._tuned(selected, out_of_fold, y, weights))
-        return self._with_folds(self._tuned(holdout, self.predictions, self.y, self._weights_of(0)))
+            return self._with_folds(self._selected(out_of_fold, y, weights))
+        return self._with_folds(holdout)
+
+    def _selected(self, predictions: Mapping[str, Array], y: Array, weights: Weights) -> Ensemble:
+        """The ensemble of some members that is selected by the metric.
+
+        A metric of classes sees nothing of probabilities that no decision turns on: there the members are selected by
+        log loss as well, and the better of both ensembles is taken, each with the factors that suit it.
+        """
+        by = [self.metric]
+        if measures_classes(y, next(iter(predictions.values())), self.metric):
+            by.append(CLASSIFICATION["log_loss"])
+        chosen = [select(predictions, y, metric, size=self.size, weights=weights) for metric in by]
+        if len(chosen) == 1:
+            return chosen[0]
+        return min((self._tuned(each, predictions, y, weights) for each in chosen), key=lambda each: each.loss)
 
     def _tuned(self, ensemble: Ensemble, predictions: Mapping[str, Array], y: Array, weights: Weights) -> Ensemble:
         """The ensemble with the factors by which it decides best on the rows that it was selected on."""
         mean = ensemble.predict(predictions)
         factors = tuned_factors(y, mean, self.metric, weights)
-        loss = self.metric.loss(y, decided(mean, factors), weights) if factors else ensemble.loss
-        return Ensemble(ensemble.weights, loss, factors)
+        return Ensemble(ensemble.weights, self.metric.loss(y, decided(mean, factors), weights), factors)
 
     def _are_as_good(self, bags: Sequence[str]) -> bool:
         """Whether what is selected among the bags is within one standard error of what is selected among all.

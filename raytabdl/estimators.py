@@ -146,6 +146,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 "groups": groups,
                 "X_valid": X_valid,
                 "validation": self.validation,
+                "portfolio": self.portfolio,
             }
             write_run(run, classes, _name_of(y), [name for name, value in further.items() if value is not None])
             with show(self.progress, run) as shown, telling(self.callbacks, run, shown) as watch:
@@ -156,7 +157,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 "a longer time_limit",
                 stacklevel=2,
             )
-        return self._take(folder, load_predictor(folder, run.choices))
+        return self._take(folder, load_predictor(folder, run.choices, is_own=True))
 
     @classmethod
     def resume(
@@ -214,7 +215,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             telling(callbacks, run, shown) as watch,
         ):
             execute(run, connection, watch)
-        return estimator._take(folder, load_predictor(folder, run.choices))
+        return estimator._take(folder, load_predictor(folder, run.choices, is_own=True))
 
     @classmethod
     def load(cls: type[E], path: str | Path, *, choices: str | Choices | None = None) -> E:

@@ -11,11 +11,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.leaderboard import leaderboard
-from raytabdl.metrics import Metric
+from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.predictor import Predictor
 from raytabdl.presets import preset
 from raytabdl.reselection import reselect
 from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.run import read_settings
 from raytabdl.scorers import MetricChoice, chosen_metric
 from raytabdl.space import Choices
 from raytabdl.task import encode_further
@@ -82,12 +83,12 @@ class Fitted:
             raise RunFolderError(f"{folder.path} is a saved model, which has no trajectory; load the run that it is of")
         if (X_test is None) != (y_test is None):
             raise SettingError("X_test and y_test go together: give both or none")
-        target = self.predictor_.target
-        metric = chosen_metric(self.metric, folder.read_task(target).y, target, classes)
         if X_test is None:
-            return trajectory(folder, metric)
-        y = encode_further(y_test, classes, "y_test")
-        return tested(folder, self.predictor_, preset(self.choices), metric, X_test, y)
+            from raytabdl.report.collect import shown_metric
+
+            return trajectory(folder, shown_metric(folder, self._own_metric()))
+        metric, y = self._known_metric(self.metric), encode_further(y_test, classes, "y_test")
+        return tested(folder, self.predictor_, preset(self.choices or "full"), metric, X_test, y)
 
     def fit_summary(self) -> str:
         """What the fit did, in a few lines: score, ensemble, trials by status, failures by reason."""
@@ -114,12 +115,19 @@ class Fitted:
         Raises RunFolderError where this is a saved model, or where the folder cannot be written.
         """
         source, destination = self._kept_folder(), _free_for_model(path)
-        target, classes = self.predictor_.target, self.predictor_.classes
         if source.is_saved_model:
             raise RunFolderError(f"{source.path} is a saved model, without the predictions to select by; load its run")
-        chosen = chosen_metric(metric or self.metric, source.read_task(target).y, target, classes)
+        chosen, target = self._known_metric(metric or self.metric), self.predictor_.target
         with destination.writing():
             reselect(source, destination.path, target, chosen, ensemble_size or self.ensemble_size)
+
+    def _known_metric(self, choice: MetricChoice) -> Metric:
+        """The metric of a name, a function or a scorer; the name of a user's own is not enough to measure by."""
+        target = self.predictor_.target
+        known = CLASSIFICATION if target.task_type.is_classification else REGRESSION
+        if choice == read_settings(self.folder_).metric and isinstance(choice, str) and choice not in known:
+            raise SettingError(f"metric {choice} is a function of your own, which a run does not keep: give it again")
+        return chosen_metric(choice, self.folder_.read_task(target).y, target, self.predictor_.classes)
 
     def _own_metric(self) -> Metric | None:
         return self.metric if isinstance(self.metric, Metric) else None

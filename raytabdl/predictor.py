@@ -59,8 +59,10 @@ class Predictor:
         return np.asarray(self.classes[codes])
 
 
-def load_predictor(folder: RunFolder, choices: Choices) -> Predictor:
+def load_predictor(folder: RunFolder, choices: Choices, *, is_own: bool = False) -> Predictor:
     """The predictor of a finished run or a saved model, after the hashes of its files were checked.
+
+    They are not where it ``is_own``: this process has just written it.
 
     Raises RunFolderError where there is none, CorruptModelError where a file is missing or not what was written.
     """
@@ -69,7 +71,8 @@ def load_predictor(folder: RunFolder, choices: Choices) -> Predictor:
         raise RunFolderError(f"{folder.path} holds no finished run and no saved model{way_out}")
     with reading(folder.path):
         ensemble = folder.read_ensemble()
-        check_manifest(folder.path, [*KEPT, *(f"models/{name}" for name in ensemble.weights)])
+        if not is_own:
+            check_manifest(folder.path, [*KEPT, *(f"models/{name}" for name in ensemble.weights)])
         classes, target = read_labels(folder.path / "labels.json")
         schema = folder.read_schema()
     known = with_quick(choices)

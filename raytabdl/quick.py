@@ -12,11 +12,18 @@ from raytabdl.classic.lightgbm import LightGBM
 from raytabdl.classic.linear import Linear
 from raytabdl.component import Classic, Config, Horizon
 from raytabdl.pipeline import ClassicPipeline, Pipeline, Point
+from raytabdl.search.policy import BOOSTER
 from raytabdl.space import ROOT, Choices
 from raytabdl.task import Task
 
 CLASSIC: tuple[type[Classic], ...] = (Dummy, LightGBM, Linear, CatBoost, RandomForest)
 _PATIENCE = 4
+_RELATIVE_COST = {LightGBM: 1.0, RandomForest: 1.0, CatBoost: 3.0}
+"""Of an iteration, beside the one that the policy plans with."""
+
+_LINEAR_STEP_S = 2e-8, 4e-9
+"""What a step of the descent takes for each row and output, and for each of its columns as well."""
+
 _PUBLISHED = frozenset({1, 3, 9, 27})
 
 
@@ -40,11 +47,30 @@ def quick_configurations() -> list[tuple[str, Config]]:
     return [(f"quick-{cls.name.replace('_', '-')}", {ROOT: cls.name}) for cls in CLASSIC]
 
 
+def first_point_seconds(config: Config, task: Task, horizon: Horizon) -> float:
+    """About what a quick model takes to its first point, before which it cannot be left."""
+    cls = next(cls for cls in CLASSIC if cls.name == config[ROOT])
+    n_outputs = task.target.n_classes if task.target.n_classes > 2 else 1
+    n_values, n_columns = len(task.y) * n_outputs, len(task.schema.columns)
+    if cls is Linear:
+        for_row, for_column = _LINEAR_STEP_S
+        return cls.horizon * n_values * (for_row + for_column * n_columns)
+    n_iterations = horizon.iterations(cls, 1)
+    return _RELATIVE_COST.get(cls, 0.0) * BOOSTER.seconds(n_values, max(n_columns, 1), n_iterations)
+
+
 def train_quick(
-    trial_id: str, config: Config, task: Task, horizon: Horizon, seed: int, is_over: Callable[[], bool]
+    trial_id: str,
+    config: Config,
+    task: Task,
+    horizon: Horizon,
+    seed: int,
+    is_over: Callable[[], bool],
+    most_budget: int | None = None,
 ) -> Iterator[QuickResult]:
-    """Trains one quick model until it gets no better or ``is_over``; yields at its first point, at the rungs and
-    at its end.
+    """Trains one quick model until it gets no better, is at ``most_budget``, or ``is_over``.
+
+    Yields at its first point, at the rungs and at its end.
     """
     pipeline = ClassicPipeline(config, Choices(networks=(), classic=CLASSIC), task.target, horizon, seed)
     points: list[Point] = []
@@ -54,7 +80,8 @@ def train_quick(
         n_worse = 0 if point.rung_loss < best else n_worse + 1
         best = min(best, point.rung_loss)
         is_whole = point.epoch >= horizon.iterations(type(pipeline.model), horizon.max_budget)
-        is_last = is_whole or n_worse >= _PATIENCE or is_over()
+        is_far = most_budget is not None and point.budget >= most_budget
+        is_last = is_whole or is_far or n_worse >= _PATIENCE or is_over()
         if pipeline.best_predictions is not None and (is_last or point.budget in _PUBLISHED):
             yield QuickResult(trial_id, pipeline, points)
             points = []

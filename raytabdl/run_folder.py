@@ -275,8 +275,8 @@ class RunFolder:
     # What the driver writes.
 
     def write_curve(self, trial_id: str, points: list[Point]) -> None:
-        for point in points:
-            append_line(self.curves, json.dumps({"trial": trial_id, **asdict(point)}))
+        if points:
+            append_line(self.curves, "\n".join(json.dumps({"trial": trial_id, **asdict(point)}) for point in points))
 
     def history(self) -> History:
         return read_history(self.trials)

@@ -111,7 +111,7 @@ class Schema:
         frame = self._aligned(to_frame(table))
         n_rows = len(frame)
         numeric, categorical = [], []
-        words = self._words(frame)
+        words, read = self._words(frame), {}
         n_unseen: dict[str, int] = {}  # by column
         for column in self.columns:
             values = frame[column.name]
@@ -126,7 +126,9 @@ class Schema:
             elif column.kind is Kind.TEXT:
                 numeric.append(words[column.name][column.part])
             else:
-                numeric.append(_numbers(values, column))
+                if column.name not in read:  # a date has several columns
+                    read[column.name] = _read(values, column)
+                numeric.append(_numbers(read[column.name], column))
         if n_unseen:
             warnings.warn(f"categories that training did not see, in rows by column: {n_unseen}", stacklevel=2)
         return Inputs(
@@ -290,7 +292,7 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
         return [Column(name, kind, levels=levels)]
     form = ""
     if kind is Kind.CATEGORY:
-        form = _form(values)
+        form = _form(values, name)
         if not form:
             return _infer_category(values, name)
         kind = Kind.NUMBER if form == NUMBER else Kind.DATETIME
@@ -306,12 +308,13 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
     return [column, *_parts(present, column)]
 
 
-def _form(values: pd.Series) -> str:
+def _form(values: pd.Series, name: str) -> str:
     """How the strings of a column write numbers or dates; "" where they are neither, or cells are no strings."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         return ""  # who made it a category meant one
-    different = pd.unique(values.dropna())
-    return form_of(list(different)) if all(isinstance(value, str) for value in different) else ""
+    if not all(isinstance(value, str) for value in values.dropna()):
+        return ""
+    return form_of(_factorize(values, name)[1])
 
 
 def _parts(present: NDArray[np.float64], column: Column) -> list[Column]:
@@ -394,8 +397,7 @@ def _read(values: pd.Series, column: Column) -> NDArray[np.float64]:
     return days(values, column.name) if column.kind is Kind.DATETIME else floats(values, column.name)
 
 
-def _numbers(values: pd.Series, column: Column) -> NDArray[np.float32]:
-    read = _read(values, column)
+def _numbers(read: NDArray[np.float64], column: Column) -> NDArray[np.float32]:
     if column.part:
         read = date_part(read, column.part)
     read = np.where(np.isinf(read), np.nan, np.clip(read, -LARGEST, LARGEST))

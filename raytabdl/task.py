@@ -39,6 +39,9 @@ MAX_CLASSES = 20
 LEAST_OF_CLASS = 10
 """Rows that a class keeps in a subsample, where it has them: with folds of a test set and of the training apart."""
 
+N_LARGE = 5 * MAX_VALIDATION_ROWS
+"""Above so many rows a fifth of them are too many to validate by."""
+
 _LARGEST_TARGET = 1e150
 """The squares of larger values are no float64."""
 
@@ -81,6 +84,11 @@ class Task:
             everything = np.arange(len(self.y))
             return everything, everything
         return train, valid
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it has more folds than others, so that the validation rows of one are not too many."""
+        return self.folds.ndim == 1 and len(self.y) > N_LARGE
 
     def n_valid(self) -> list[int]:
         """The number of validation rows of each fold, counted at once: large tables have many folds."""
@@ -214,6 +222,7 @@ def make_task(
         raise DataError("sample_weight leaves rows of one class only; a classifier needs at least 2 classes")
     if not schema.columns:
         warnings.warn(f"no usable features ({dict(schema.dropped)}); the model predicts the prior", stacklevel=3)
+    check_memory(len(frame), len(schema.columns))  # a text has become many columns
     schema, inputs = without_twins(schema, schema.encode(frame))
     if weights is not None:
         inputs = replace(inputs, weights=weights[kept] / weights[kept].mean())
@@ -253,7 +262,7 @@ def _row_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
 
 def _folds(y: Array, groups: Rows | None, target: Target, n_folds: int, rng: np.random.Generator) -> Folds:
     """Folds by the targets, and by groups where there are any."""
-    if len(y) > 5 * MAX_VALIDATION_ROWS:
+    if len(y) > N_LARGE:
         n_folds = max(n_folds, -(-len(y) // MAX_VALIDATION_ROWS))
     if groups is None:
         return partition(y, target, n_folds, rng)

@@ -29,7 +29,11 @@ _N_TRIED = 50
 """Strings that a form is tried on before all of them."""
 
 _CODE = re.compile(r"[+-]?0\d")
-_DATE = re.compile(r".*\d.*[-/.: ].*\d")
+_DATE = re.compile(r"[^/.-]*\d[^/.-]*[/. -]")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
+
+_LONGEST = 40
+"""Characters of a number or a date."""
 
 
 def form_of(texts: Sequence[str]) -> str:
@@ -42,6 +46,8 @@ def form_of(texts: Sequence[str]) -> str:
     """
     first = list(islice(_present(texts), _N_TRIED))  # of millions of names a look at some is enough
     are_numbers = len(first) > MIN_NUMBERS and _are_numbers(first)
+    if any(len(text) > _LONGEST for text in first):
+        return ""
     forms = [form for form in DATES if _fits(first, form)] if first and all(map(_DATE.match, first)) else []
     if not (are_numbers or forms):
         return ""
@@ -76,4 +82,6 @@ def _are_numbers(texts: Sequence[str]) -> bool:
 
 
 def _fits(texts: Sequence[str], form: str) -> bool:
+    if form == "ISO8601" and not all(map(_ISO.match, texts)):
+        return False  # pandas takes 4711-08 for a month
     return not np.isnat(read_dates(texts, form)).any()

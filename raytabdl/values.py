@@ -57,9 +57,10 @@ def of_texts(values: pd.Series, form: str, name: str) -> NDArray[np.float64]:
     codes, uniques = pd.factorize(values.astype(object), use_na_sentinel=True)
     texts = [str(value).strip() for value in uniques]
     read = read_numbers(texts) if form == NUMBER else _days_of_stamps(read_dates(texts, form))
-    if form != NUMBER:  # who sends rows to a model writes dates as JSON has them
-        read = np.where(np.isnan(read), _days_of_stamps(read_dates(texts, "ISO8601")), read)
     is_bad = np.isnan(read) & ~np.array([is_missing(text) for text in texts], bool)
+    if form != NUMBER and is_bad.any():  # who sends rows to a model writes dates as JSON has them
+        read[is_bad] = _days_of_stamps(read_dates([texts[i] for i in np.flatnonzero(is_bad)], "ISO8601"))
+        is_bad &= np.isnan(read)
     if is_bad.any():
         n_bad, wanted = int(is_bad[codes[codes >= 0]].sum()), "numbers" if form == NUMBER else "dates"
         warnings.warn(

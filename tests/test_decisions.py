@@ -66,6 +66,34 @@ def test_a_few_rows_decide_nothing() -> None:
     assert tuned_factors(y, p, CLASSIFICATION["balanced_accuracy"]) == ()
 
 
+@pytest.mark.parametrize("name", ["f1", "accuracy", "balanced_accuracy"])
+@pytest.mark.parametrize("values", [[0.05], [0.02, 0.3]])
+def test_predictions_of_few_values_have_few_thresholds_or_none(values: list[float], name: str) -> None:
+    rng = np.random.default_rng(0)
+    p = rng.choice(values, size=2_000)
+    y = (rng.random(2_000) < p).astype(float)
+    factors = tuned_factors(y, np.column_stack([1 - p, p]), CLASSIFICATION[name])
+    if len(values) == 1 or name == "accuracy":
+        assert factors == ()
+    else:
+        assert 0.02 < threshold(factors) < 0.3
+
+
+def test_models_that_find_nothing_more_probable_than_not_are_told_apart_by_their_decisions() -> None:
+    """Of 5 %, none of which is likelier than not: by the most probable class all models are the dummy."""
+    rng = np.random.default_rng(0)
+    p = np.where(np.arange(4_000) % 4 == 0, 0.15, 0.02)
+    y = (rng.random(4_000) < p).astype(float)
+    metric = CLASSIFICATION["balanced_accuracy"]
+    builder = EnsembleBuilder(y, metric)
+    builder.worst_loss = builder.add("quick-dummy@1", np.tile([0.95, 0.05], (4_000, 1)))
+    builder.add("0000@27", np.column_stack([1 - p, p]))
+    ensemble = builder.ensemble()
+    assert ensemble is not None
+    assert list(ensemble.weights) == ["0000@27"]
+    assert ensemble.loss < builder.worst_loss - 0.15
+
+
 def test_a_decision_is_not_fitted_to_a_few_rows() -> None:
     fresh, probabilities = calibrated(50_000, 0.4, seed=1)
     metric, lost = CLASSIFICATION["accuracy"], []

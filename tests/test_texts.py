@@ -49,6 +49,9 @@ def test_numbers_in_strings_are_numbers_and_words_among_them_are_missing() -> No
         [f"1.2.{i}" for i in range(N)],  # versions
         [f"{i}-{i + 10}" for i in range(N)],
         ["Monday 3", "Tuesday 4"] * (N // 2),
+        [f"4711-{i:02d}" for i in range(1, 13)],  # pandas takes them for months
+        ["1999.5", "1200.10", "2000.25"],
+        ["0" * 100_000 + str(i) for i in range(N)],
     ],
 )
 def test_other_strings_stay_what_they_are(texts: list[str]) -> None:

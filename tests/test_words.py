@@ -40,6 +40,16 @@ def test_there_are_not_more_words_than_that_and_the_most_frequent_ones() -> None
     assert set(words[:40]) <= {f"w{j:03d}" for j in range(60)}
 
 
+@pytest.mark.parametrize("dtype", ["str", "string", "object", "string[pyarrow]"])
+def test_letters_of_any_alphabet_are_of_words_whatever_the_dtype(dtype: str) -> None:
+    texts = pd.Series(["schöne Grüße aus Köln", "привет из города", None], dtype=dtype)
+    np.testing.assert_allclose(word_counts(texts, ["grüße"])[:2], np.log1p([[4, 1], [3, 0]]), rtol=1e-6)
+
+
+def test_without_words_the_length_is_left() -> None:
+    np.testing.assert_allclose(word_counts(pd.Series(["one two"]), []), np.log1p([[2]]), rtol=1e-6)
+
+
 def test_counts_are_logarithms_and_what_is_missing_stays_so() -> None:
     counts = word_counts(pd.Series(["Good, good day", None, ""]), ["good", "bad"])
     np.testing.assert_allclose(counts[0], np.log1p([3, 2, 0]), rtol=1e-6)

@@ -24,6 +24,7 @@ class Linear(Classic):
     name: ClassVar[str] = "linear"
     space: ClassVar[Space] = {"l2": Real(1e-6, 1e0, 1e-4, log=True)}
     horizon: ClassVar[int] = 54
+    is_shortened: ClassVar[bool] = False
 
     def __init__(self, target: Target, *, seed: int, n_threads: int, l2: float = 1e-4) -> None:
         self.target = target

@@ -42,6 +42,7 @@ class NearestNeighbours(Classic):
         "category_weight": Real(0.1, 10.0, 1.0, log=True),
     }
     horizon: ClassVar[int] = 27
+    is_shortened: ClassVar[bool] = False
 
     def __init__(
         self,

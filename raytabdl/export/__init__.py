@@ -40,9 +40,10 @@ def onnx_model(predictor: Predictor) -> onnx.ModelProto:
     """The ensemble with its preprocessing as a graph that any ONNX runtime can run.
 
     Each column that is learned from is an input of shape (n, 1) under its own name: numbers, booleans and dates (days
-    since 1970 in UTC) as float64, NaN where missing, and categories as strings, "" where missing. Outputs are ``label``
-    (n,) and ``probabilities`` (n, n_classes), or ``value`` (n,). Raises ExportError, naming the member and the reason,
-    where one cannot be expressed, and SettingError where the extra is not installed.
+    since 1970 in UTC) as float64, NaN where missing, also those that a table holds as strings, and categories as
+    strings, "" where missing. Outputs are ``label`` (n,) and ``probabilities`` (n, n_classes), or ``value`` (n,).
+    Raises ExportError, naming the member or the column and the reason, where one cannot be expressed, and SettingError
+    where the extra is not installed.
     """
     try:
         from raytabdl.export.graph import Graph

@@ -39,7 +39,7 @@ def encoded(g: Graph, schema: Schema) -> EncodedRows:
 
 def _numbers(g: Graph, columns: list[Column]) -> Value:
     """Clipped and shifted in float64, then float32."""
-    inputs = {column.name: g.input(column.name, TensorProto.DOUBLE) for column in columns}
+    inputs = {name: g.input(name, TensorProto.DOUBLE) for name in dict.fromkeys(column.name for column in columns)}
     values = g.concat([_part(g, inputs[column.name], column.part) for column in columns])
     is_finite = g.op("LessOrEqual", g.op("Abs", values), g.constant(np.finfo(np.float64).max))  # false for NaN
     present = g.op("Where", is_finite, values, g.constant(0.0))

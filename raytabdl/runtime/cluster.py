@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ _ENVIRONMENT = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "60",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
+
+WAIT_SECONDS = 0.2
+"""Between two looks at whether Ray's start is still waited for."""
 
 HEAD_SECONDS = 1.0
 """How long the head of a cluster that was started on this machine may take to accept a connection."""
@@ -67,9 +71,11 @@ class Connection:
         """Whether the cluster is there, or failed to come."""
         return self._is_settled.is_set()
 
-    def cluster(self) -> Cluster:
-        """Waits for the cluster. Raises ClusterError where it cannot be reached."""
-        self._is_settled.wait()
+    def cluster(self, is_over: Callable[[], bool] = lambda: False) -> Cluster | None:
+        """Waits for the cluster; None where the wait is over before. Raises ClusterError where it cannot be reached."""
+        while not self._is_settled.wait(WAIT_SECONDS):
+            if is_over():
+                return None
         if self._error is not None:
             raise self._error
         assert self._cluster is not None

@@ -52,6 +52,8 @@ class Folds:
     networks: frozenset[str]
     portfolio_is_tried: Callable[[], bool]
     ensemble: Callable[[], Ensemble | None]
+    longer_than_quick: float = 1.0
+    """How many times as many iterations a classic model has at the full budget as a quick one."""
 
     def next(self) -> Suggestion | None:
         """The next trial on another fold, or None while it is too early, too late, or nothing is left to train."""
@@ -97,9 +99,11 @@ class Folds:
         bags = []
         for trial_id, worth in self._wanted(ensemble).items():
             if self.history.statuses[trial_id] in (Status.PAUSED, Status.STOPPED, Status.COMPLETED):
-                is_network = self.history.trials[trial_id].config[ROOT] in self.networks
-                least = spent[trial_id] * (SHORTEST if is_network else 1.0)
-                bags.append(Bag(trial_id, worth, spent[trial_id], least, frozenset(begun[trial_id])))
+                trial, seconds = self.history.trials[trial_id], spent[trial_id]
+                if trial.origin == QUICK:  # it was left when Ray was ready; its folds train to the end
+                    seconds *= self.max_budget / best[trial_id].budget * self.longer_than_quick
+                least = seconds * (SHORTEST if trial.config[ROOT] in self.networks else 1.0)
+                bags.append(Bag(trial_id, worth, seconds, least, frozenset(begun[trial_id])))
         return bags
 
     def _best_results(self) -> dict[str, Result]:

@@ -22,6 +22,9 @@ OUT_OF_MEMORY = ("can't allocate memory", "bad_alloc", "bad allocation")
 WATCH_SECONDS = 0.1
 """Between two looks at a worker's memory; what is allocated in that time is not seen."""
 
+TOO_SLOW = "too slow"
+"""How the reason begins for which a trial is stopped, and its model is tried no more."""
+
 GIGABYTE = 10**9
 
 RAYS_STEPS = 10_000
@@ -77,12 +80,14 @@ def gpu_share(nodes: Sequence[Mapping[str, float]], n_workers: int) -> float:
 
     ``nodes`` are the resources of each. None where a node has CPUs and no GPU, which trials could not use else.
 
-    >>> gpu_share([{"CPU": 8, "GPU": 2}], n_workers=8), gpu_share([{"CPU": 8, "GPU": 1}, {"CPU": 4}], n_workers=12)
-    (0.25, 0.0)
+    >>> gpu_share([{"CPU": 8, "GPU": 3}], n_workers=8), gpu_share([{"CPU": 8, "GPU": 1}, {"CPU": 4}], n_workers=12)
+    (0.3333, 0.0)
     """
     workers = [(node.get("GPU", 0.0), min(node["CPU"], n_workers)) for node in nodes if node.get("CPU", 0.0) >= 1]
-    share = min((n_gpus / n for n_gpus, n in workers), default=0.0)
-    return 1.0 if share >= 1 else math.floor(share * RAYS_STEPS) / RAYS_STEPS
+    if not workers or any(n_gpus < 1 for n_gpus, _ in workers):
+        return 0.0
+    n_sharing = max(math.ceil(n / int(n_gpus)) for n_gpus, n in workers)  # a part of a GPU lies on one GPU
+    return math.floor(RAYS_STEPS / n_sharing) / RAYS_STEPS
 
 
 def hide_gpus(assigned: Sequence[int | str]) -> None:

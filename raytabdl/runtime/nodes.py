@@ -28,9 +28,7 @@ def check_cluster(cluster: Cluster, path: Path, wanted: Mapping[str, float], lef
 
 def living_nodes() -> list[Mapping[str, float]]:
     """The resources of each node that is alive."""
-    import ray
-
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [node["Resources"] for node in _living().values()]
 
 
 def check_room(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]], *, may_grow: bool) -> None:
@@ -87,32 +85,41 @@ class NodeWatch:
     """
 
     file: Path
-    _known: set[str] = field(default_factory=lambda: {_own_node()})
+    _good: set[str] = field(default_factory=lambda: set(_living()))
+    """Those that were there when the search began were asked then."""
     _answers: dict[Any, Any] = field(default_factory=dict)
     _held: dict[str, Any] = field(default_factory=dict)
+    _left_out: list[str] = field(default_factory=list)
 
     def look(self) -> int:
-        """The CPUs of the nodes that trials may use, as far as the nodes have answered; never waits."""
+        """The CPUs of the nodes that trials may use, those that have answered well; never waits."""
         import ray
 
-        nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
-        content = self.file.read_bytes()
-        for name in nodes.keys() - self._known:
+        nodes, content = _living(), self.file.read_bytes()
+        asked = {node["NodeID"] for node in self._answers.values()}
+        for name in nodes.keys() - self._good - self._held.keys() - asked:
             self._answers[_look(nodes[name], self.file, content)] = nodes[name]
-        self._known |= nodes.keys()
         for answer in ray.wait(list(self._answers), timeout=0)[0] if self._answers else ():
             node = self._answers.pop(answer)
-            if not _answer(answer, node["NodeManagerAddress"]):
+            if _answer(answer, node["NodeManagerAddress"]):
+                self._good.add(node["NodeID"])
+            else:
                 self._hold(node)
-        return int(sum(node["Resources"].get("CPU", 0) for name, node in nodes.items() if name not in self._held))
+        return int(sum(node["Resources"].get("CPU", 0) for name, node in nodes.items() if name in self._good))
 
     def release(self) -> None:
-        """Gives the CPUs back."""
+        """Gives the CPUs back, and says which nodes were left out: while Tune is at work warnings are not heard."""
         import ray
 
         for holder in self._held.values():
             ray.kill(holder)
         self._held.clear()
+        if self._left_out:
+            warnings.warn(
+                f"the nodes {', '.join(self._left_out)} have joined without the folder {self.file.parent}: no trial "
+                "was trained on them; mount the storage there as on the other nodes, and let them join anew",
+                stacklevel=3,
+            )
 
     def _hold(self, node: Mapping[str, Any]) -> None:
         import ray
@@ -120,11 +127,7 @@ class NodeWatch:
         there = _affinity(node)
         holder = ray.remote(num_cpus=node["Resources"].get("CPU", 0), max_restarts=0)(_Holder)
         self._held[node["NodeID"]] = holder.options(scheduling_strategy=there).remote()  # type: ignore[attr-defined]
-        warnings.warn(
-            f"the node {node['NodeManagerAddress']} has joined without the folder {self.file.parent}: no trial is "
-            "trained on it; mount the storage there as on the other nodes, and let it join anew",
-            stacklevel=2,
-        )
+        self._left_out.append(node["NodeManagerAddress"])
 
 
 class _Holder:
@@ -139,10 +142,11 @@ def _look(node: Mapping[str, Any], file: Path, content: bytes) -> Any:
     return look.options(scheduling_strategy=_affinity(node)).remote(file, content)
 
 
-def _own_node() -> str:
+def _living() -> dict[str, Mapping[str, Any]]:
+    """The nodes that are alive, by their ids."""
     import ray
 
-    return str(ray.get_runtime_context().get_node_id())
+    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
 
 
 def _affinity(node: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass, field
 
@@ -52,3 +53,5 @@ class Recorder:
 
     def changed(self, trial_id: str, status: Status, reason: str = "") -> None:
         self.history.append(Change(trial_id, status, self.clock.elapsed(), reason))
+        if status not in (Status.RUNNING, Status.PAUSED):  # it does not go on
+            shutil.rmtree(self.folder.checkpoint(trial_id), ignore_errors=True)

@@ -6,11 +6,14 @@ import math
 from dataclasses import dataclass, field
 
 from raytabdl.component import Config
+from raytabdl.ensemble import trial_of
 from raytabdl.history import Change, Result, Status, Trial, read_records
 from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.limits import TOO_SLOW
 from raytabdl.runtime.searcher import Suggestion
 from raytabdl.search.brackets import Race
 from raytabdl.search.samplers import Observation, Sampler
+from raytabdl.space import ROOT
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Standing:
     unfinished: list[Suggestion] = field(default_factory=list)
     parked: dict[str, Suggestion] = field(default_factory=dict)
     suggested: list[Config] = field(default_factory=list)
+    too_slow: set[str] = field(default_factory=set)
+    """The models that are tried no more."""
 
 
 def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
@@ -34,6 +39,8 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
     seconds: dict[str, float] = {}  # spent by each trial since it was last judged
     for record in read_records(folder.trials):
         if isinstance(record, Trial):
+            if record.fold > 0 and trial_of(record.id) in race:
+                race.stop(trial_of(record.id))  # whose configuration is trained on all folds is promoted no more
             if record.origin == "quick" or record.fold > 0:
                 continue
             trials[record.id] = record
@@ -55,6 +62,8 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
             # One that trains and is said to be running began anew at its last checkpoint.
             if record.status is not Status.RUNNING or statuses[record.trial_id] is not Status.RUNNING:
                 _replay_change(record, trials[record.trial_id], race, sampler)
+            if record.status is Status.STOPPED and record.reason.startswith(TOO_SLOW):
+                standing.too_slow.add(str(trials[record.trial_id].config[ROOT]))
             statuses[record.trial_id] = record.status
     waiting = {name for name, status in statuses.items() if status is Status.PAUSED}
     for name, status in statuses.items():

@@ -29,7 +29,7 @@ from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError
 from raytabdl.history import Change, History, Result, Seconds, Status, Trial
 from raytabdl.metrics import Metric, logged
 from raytabdl.persistence import read_json, write_json
-from raytabdl.quick import QuickResult, quick_configurations, train_quick
+from raytabdl.quick import QuickResult, first_point_seconds, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
@@ -60,6 +60,12 @@ _LOW_PRIORITY = 5
 
 QUICK_END_SECONDS = 0.3
 """The same for a run without Ray."""
+
+QUICK_SHARE = 0.25
+"""Of the time that is left, which a quick model may take before it can be left."""
+
+QUICK_BUDGET = 9
+"""Where a quick model ends in a run without a time limit: until then no worker has anything to do."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +119,16 @@ class Run:
     """Ray's own, as ``ray.tune.Callback``; this module does without Ray, which takes a second to import."""
 
 
+def has_ray(settings: Settings) -> bool:
+    """Whether there is a search, for which there must be time."""
+    has_time = settings.time_limit is None or settings.time_limit >= LEAST_SECONDS_FOR_RAY
+    return has_time or settings.n_trials is not None
+
+
 @contextmanager
 def connecting(settings: Settings) -> Iterator[Connection | None]:
     """Ray, which starts while the block goes on, or None where there is no time for it; ends with the block."""
-    has_time = settings.time_limit is None or settings.time_limit >= LEAST_SECONDS_FOR_RAY
-    if not has_time and settings.n_trials is None:
+    if not has_ray(settings):
         yield None
         return
     # Ray's processes are forked while quick models are trained in another thread. OpenBLAS stops its threads at a fork,
@@ -216,7 +227,8 @@ def _plan(run: Run, n_workers: int) -> Plan:
     """The plan for the time that the run has in all: the same when it is resumed."""
     seconds = _UNLIMITED_SECONDS
     if run.settings.time_limit is not None:
-        seconds = max(1.0, run.settings.time_limit - START_SECONDS - END_SECONDS)
+        taken = START_SECONDS + END_SECONDS if has_ray(run.settings) else QUICK_END_SECONDS
+        seconds = max(1.0, run.settings.time_limit - taken)
     inputs = run.task.inputs
     n_columns = max(1, inputs.numeric.shape[1] + len(inputs.cardinalities))
     return plan(len(inputs), n_columns, run.task.target.n_classes, seconds, n_workers)
@@ -249,13 +261,16 @@ def _train_quick_models(
         return connection.is_settled if connection is not None else run.clock.is_up(QUICK_END_SECONDS)
 
     horizon = _horizon(_plan(run, n_workers=1), run.settings)
+    most_budget = QUICK_BUDGET if math.isinf(run.clock.limit_s) else None
     builder = run.folder.builder(run.metric, run.settings.ensemble_size)
     for name, config in quick_configurations():
         if name in history.trials:
             continue  # of the run that is resumed
+        if first_point_seconds(config, run.task, horizon) > QUICK_SHARE * run.clock.remaining():
+            continue
         history.append(Trial(name, config, "quick", -1, run.settings.seed))
         try:
-            for result in train_quick(name, config, run.task, horizon, run.settings.seed, is_over):
+            for result in train_quick(name, config, run.task, horizon, run.settings.seed, is_over, most_budget):
                 member = run.folder.publish(result.pipeline, name)
                 assert result.pipeline.best_predictions is not None
                 loss = builder.add(member, result.pipeline.best_predictions)
@@ -328,8 +343,14 @@ def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tupl
 
 def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> Ensemble | None:
     """Searches, and returns the ensemble of what was found, or None where it is still to be selected."""
-    cluster = connection.cluster()  # before the imports, which its thread does: two threads in their midst fail
+
+    def is_over() -> bool:
+        return interrupt.is_set() or run.clock.is_up(END_SECONDS)
+
+    cluster = connection.cluster(is_over)  # before the imports, which its thread does: two threads in their midst fail
     interrupt.renew()
+    if cluster is None or is_over():
+        return None
     from raytabdl.runtime.nodes import check_cluster, living_nodes
     from raytabdl.runtime.resume import rebuild, remaining
     from raytabdl.runtime.tune import Search, Snapshot, run_search
@@ -358,6 +379,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         opening(n_opening, planned.budgets, planned.portfolio_rung) if n_opening else (),
     )
     standing = rebuild(run.folder, race, sampler)
+    quick_share = _horizon(_plan(run, n_workers=1), run.settings).iteration_share
     search = Search(
         run.folder,
         run.task,
@@ -379,6 +401,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         run.loggers,
         run.settings.trial_limits,
         follows_cluster=run.settings.n_workers is None,
+        quick_share=quick_share,
     )
     return run_search(search, interrupt.is_set, tell)
 

@@ -13,7 +13,7 @@ from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
 from raytabdl.history import Status, Trial
 from raytabdl.runtime.controller import kill_worker_of, kill_workers
-from raytabdl.runtime.limits import GRACE_SECONDS, Stopwatch, TrialLimits
+from raytabdl.runtime.limits import GRACE_SECONDS, TOO_SLOW, Stopwatch, TrialLimits
 from raytabdl.runtime.memory_monitor import NODE_OUT_OF_MEMORY
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import PortfolioBOHB
@@ -151,7 +151,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         expected = pace.seconds_to(self._race.milestone(name))
         if report.budget < 1 or expected <= self._most_trial_seconds:
             return str(TrialScheduler.CONTINUE)
-        reason = f"too slow: {expected:.0f} s to budget {self._race.milestone(name)}"
+        reason = f"{TOO_SLOW}: {expected:.0f} s to budget {self._race.milestone(name)}"
         self._race.stop(name)
         self._recorder.changed(name, Status.STOPPED, reason)
         self._searcher.leave_out(config[ROOT])

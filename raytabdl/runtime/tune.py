@@ -84,6 +84,8 @@ class Search:
     limits: TrialLimits = field(default_factory=TrialLimits)
     follows_cluster: bool = False
     """Whether there are as many workers as the cluster has CPUs, also once nodes have joined or left."""
+    quick_share: float = 1.0
+    """The share of its iterations that a quick model has at its full budget, as ``horizon`` has one for the others."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ def run_search(
         is_over=lambda: search.clock.elapsed() >= search.train_until_s,
         next_fold=folds.next,
     )
+    for model in standing.too_slow:
+        searcher.leave_out(model)
     scheduler = AsynchronousHyperBandForBOHB(
         standing.race, searcher, recorder, search.most_trial_seconds, search.limits
     )
@@ -186,8 +190,11 @@ def run_search(
 
 
 def _folds(search: Search, actor: _LateActor, portfolio_is_tried: Callable[[], bool]) -> Folds:
-    """The other folds of a run with a time limit; without one it has the first alone."""
-    has_folds = search.n_trials is None and math.isfinite(search.train_until_s)
+    """The other folds of a run with a time limit; without one, and of a large table, it has the first alone.
+
+    A large table has so many that a whole bag would cost all that the search could find.
+    """
+    has_folds = search.n_trials is None and math.isfinite(search.train_until_s) and not search.task.is_large
     return Folds(
         search.history,
         search.task.n_folds if has_folds else 1,
@@ -200,6 +207,7 @@ def _folds(search: Search, actor: _LateActor, portfolio_is_tried: Callable[[], b
         frozenset(network.name for network in search.choices.networks),
         portfolio_is_tried,
         actor.holdout,
+        search.horizon.iteration_share / search.quick_share,
     )
 
 

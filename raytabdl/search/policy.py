@@ -9,11 +9,14 @@ from raytabdl.search.brackets import Budgets
 N_FOLDS = 5
 MAX_ROWS_PER_EPOCH = 50_000
 MIN_ROWS_PER_EPOCH = 1_000
-FULL_TRIAL_SHARE = 1 / 6
-"""The most of all worker seconds that one trial at the full budget may take."""
+FULL_TRIAL_SHARE, FULL_TRIAL_WALL_SHARE = 1 / 6, 1 / 3
+"""The most of all worker seconds, and of the time, that one trial at the full budget may take."""
 
-MOST_TRIAL_SHARE = 1 / 4
+MOST_TRIAL_SHARE, MOST_TRIAL_WALL_SHARE = 1 / 4, 1 / 2
 """The most that it may take to a rung; costs are estimates, and a family may be far slower than thought."""
+
+N_NETWORKS = 13
+"""Full trials of a network that are to fit where it is given more rows in an epoch than ``MAX_ROWS_PER_EPOCH``."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
     The portfolio's own bracket trains all to the end where 16 full trials of a network and of a booster fit; else it
     starts at 9 of 27. On tables that take a network long, boosters are better for most of the time: there its
     networks come after them, and start with those of the first bracket. On wide tables of many classes, which take
-    boosters long, networks come first.
+    boosters long, networks come first, and also where boosters would be stopped before they come to 9 of 27.
     """
     if min(n_rows, n_columns, n_workers) < 1 or n_classes < 0 or seconds <= 0:
         raise ValueError(
@@ -97,10 +100,11 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
             f"{n_rows=}, {n_columns=}, {n_classes=}, {seconds=}, {n_workers=}"
         )
     worker_seconds = seconds * n_workers
-    trial_seconds = worker_seconds * FULL_TRIAL_SHARE
+    trial_seconds = min(FULL_TRIAL_SHARE * worker_seconds, FULL_TRIAL_WALL_SHARE * seconds)
+    most_seconds = min(MOST_TRIAL_SHARE * worker_seconds, MOST_TRIAL_WALL_SHARE * seconds)
     n_train = max(n_rows * (N_FOLDS - 1) // N_FOLDS, 1)
     width = n_columns + n_classes
-    rows_per_epoch = _rows_per_epoch(n_train, width, trial_seconds)
+    rows_per_epoch = _rows_per_epoch(n_train, width, trial_seconds, worker_seconds)
     fitting = NETWORK.iterations(rows_per_epoch, width, trial_seconds)
     network_epochs = max(epochs for epochs in EPOCHS if epochs <= fitting)
     network_seconds = NETWORK.seconds(rows_per_epoch, width, min(network_epochs, USUAL_EPOCHS))
@@ -108,23 +112,27 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
     n_outputs = n_classes if n_classes > 2 else 1  # boosters grow a tree for each class
     n_iterations = BOOSTER.iterations(n_train * n_outputs, n_columns, trial_seconds)
     booster_seconds = BOOSTER.seconds(n_train * n_outputs, n_columns, n_iterations)
-    has_time = worker_seconds >= 16 * max(network_seconds, booster_seconds)
+    usual_seconds = booster_seconds * min(1.0, BOOSTER_HORIZON / n_iterations)
+    slowest = max(network_seconds, booster_seconds)
+    has_time = worker_seconds >= 16 * slowest and seconds >= 2 * slowest
+    are_few, boosters_fit = n_full_trials < 12, booster_seconds / 3 <= most_seconds
     return Plan(
         budgets=Budgets(),
-        first_bracket=0 if n_full_trials >= 12 else 1,
+        first_bracket=1 if are_few else 0,
         portfolio_rung=3 if has_time else 2,
-        classic_first=n_full_trials < 12,
-        networks_first=n_full_trials >= 12 and booster_seconds > SLOW_BOOSTER * network_seconds,
+        classic_first=are_few and boosters_fit,
+        networks_first=not boosters_fit if are_few else usual_seconds > SLOW_BOOSTER * network_seconds,
         n_folds=N_FOLDS,
         network_epochs=network_epochs,
         rows_per_epoch=rows_per_epoch,
         iteration_share=n_iterations / BOOSTER_HORIZON,
         full_trial_seconds=trial_seconds,
-        most_trial_seconds=MOST_TRIAL_SHARE * worker_seconds,
+        most_trial_seconds=most_seconds,
     )
 
 
-def _rows_per_epoch(n_train: int, width: int, trial_seconds: float) -> int:
-    """All rows up to the cap; fewer where not even the least number of epochs would fit."""
+def _rows_per_epoch(n_train: int, width: int, trial_seconds: float, worker_seconds: float) -> int:
+    """All rows up to the cap, or more in much time; fewer where not even the least number of epochs would fit."""
     fitting = trial_seconds / NETWORK.seconds(1, width, NETWORK.least)
-    return int(min(n_train, MAX_ROWS_PER_EPOCH, max(fitting, MIN_ROWS_PER_EPOCH)))
+    in_much_time = worker_seconds / N_NETWORKS / NETWORK.seconds(1, width, USUAL_EPOCHS)
+    return int(min(n_train, max(MAX_ROWS_PER_EPOCH, in_much_time), max(fitting, MIN_ROWS_PER_EPOCH)))

@@ -54,8 +54,13 @@ class Portfolio:
 
     def to_json(self) -> dict[str, Any]:
         """What ``read`` reads."""
-        members = [{"note": member.note, "config": dict(member.config)} for member in self.members]
+        members = [{"note": member.note, "config": _plain(member.config)} for member in self.members]
         return {"origin": self.origin, "provenance": dict(self.provenance), "members": members}
+
+
+def _plain(config: Config) -> dict[str, ConfigValue]:
+    """The configuration with Python's numbers in the place of numpy's."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in config.items()}
 
 
 def first_configurations(portfolio: Portfolio, space: ConfigurationSpace, *, root: str = "model") -> list[Config]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,11 +63,19 @@ def test_a_quick_model_is_trained_to_the_end_on_the_other_folds() -> None:
     assert (due.trial_id, due.train_to) == ("quick-linear.1", 27)
 
 
-def test_a_fold_that_failed_is_not_tried_again_and_one_that_was_cut_short_is() -> None:
+def test_the_fold_of_a_quick_model_is_priced_by_the_whole_course() -> None:
+    """It was left at 9 of 27 after 2 seconds, and has twice as many iterations in the search: 12 seconds a fold."""
+    history = history_of({"quick-linear": Status.COMPLETED})
+    folds = folds_of(history, {"quick-linear@9": 1.0}, elapsed=87.0)  # 13 are left
+    assert folds.next() is not None
+    assert replace(folds, longer_than_quick=2.0).next() is None
+
+
+def test_a_fold_that_failed_is_not_tried_again_and_one_that_was_cut_short_is(tmp_path: Path) -> None:
     history = history_of({"0000": Status.COMPLETED, "0000.1": Status.FAILED, "0000.2": Status.RUNNING})
     folds = folds_of(history, {"0000@9": 1.0})
     assert folds.next() is None
-    folds.restart(Recorder(RunFolder, history, folds.clock))  # type: ignore[arg-type]  # the folder is not touched
+    folds.restart(Recorder(RunFolder(tmp_path), history, folds.clock))
     due = folds.next()
     assert due is not None
     assert due.trial_id == "0000.2"

@@ -167,6 +167,8 @@ def test_a_worker_sees_no_gpu_that_ray_has_not_assigned(
         ([{"CPU": 8.0, "GPU": 1.0}], 8, 0.125),
         ([{"CPU": 8.0, "GPU": 1.0}], 3, 0.3333),  # rounded down, or the third would find no room
         ([{"CPU": 2.0, "GPU": 4.0}], 2, 1.0),
+        ([{"CPU": 4.0, "GPU": 3.0}], 4, 0.5),  # of 0.75 on each of three the fourth would find no room
+        ([{"CPU": 8.0, "GPU": 3.0}], 8, 0.3333),
         ([{"CPU": 8.0, "GPU": 1.0}, {"CPU": 4.0, "GPU": 1.0}], 12, 0.125),  # of the node where it is least
         ([{"CPU": 8.0, "GPU": 1.0}, {"CPU": 4.0}], 12, 0.0),  # else the second node would be idle
         ([{"CPU": 0.0}, {"CPU": 4.0, "GPU": 2.0}], 4, 0.5),  # a head that trains nothing

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from raytabdl.history import Change, History, Status, Trial
+from raytabdl.history import Change, History, Result, Seconds, Status, Trial
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.resume import rebuild, remaining
 from raytabdl.search.brackets import Budgets, Race
@@ -48,6 +48,23 @@ def test_the_sampler_learns_again_what_it_had_learned(search_run: Any) -> None:
     assert [o.seconds for o in sampler.heard] == pytest.approx([o.seconds for o in search_run.sampler.heard])
     assert sum(math.isinf(o.loss) for o in sampler.heard) >= 2  # the failures too
     assert max(o.budget for o in sampler.heard) == 27
+
+
+def test_what_was_too_slow_and_what_has_a_bag_are_so_after_a_restart(search_run: Any, tmp_path: Any) -> None:
+    folder = RunFolder(tmp_path)
+    history = History(folder.trials)
+    for name, model in (("0000", "catboost"), ("0001", "mlp"), ("0002", "mlp")):
+        history.append(Trial(name, {"model": model, "depth": int(name)}, "portfolio", 0, 0))
+    history.append(Change("0000", Status.STOPPED, 1.0, "too slow: 90 s to budget 9"))
+    for name, loss in (("0001", 0.1), ("0002", 0.2)):
+        history.append(Result(name, 1, loss, loss, {}, Seconds(1.0), 1.0, f"{name}@1"))
+        history.append(Change(name, Status.PAUSED, 1.0))
+    history.append(Trial("0001.1", {"model": "mlp", "depth": 1}, "bag", 0, 0, 1))
+    standing = rebuild(folder, Race(Budgets()), Ear(search_run))
+    assert standing.too_slow == {"catboost"}
+    while standing.race.close_oldest() is not None and not standing.race.promotable():
+        pass
+    assert "0001" not in standing.race.promotable()
 
 
 def test_what_was_suggested_is_not_suggested_again(search_run: Any) -> None:

@@ -27,7 +27,7 @@ def test_horizons_stay_in_their_bounds(table: tuple[int, int, int], time: tuple[
     p = plan(*table, *time)
     assert p.network_epochs in EPOCHS
     assert BOOSTER.least <= p.iteration_share * BOOSTER_HORIZON <= BOOSTER.most
-    assert 1 <= p.rows_per_epoch <= 50_000
+    assert 1 <= p.rows_per_epoch <= table[0]
     assert 0 <= p.first_bracket < p.budgets.n_rungs
 
 
@@ -61,6 +61,32 @@ def test_networks_come_first_where_boosters_take_longer_and_last_where_they_do_t
     assert (small.networks_first, small.classic_first) == (False, False)
     long = plan(n_rows=70_000, n_columns=30, n_classes=8, seconds=48, n_workers=2)
     assert (long.networks_first, long.classic_first) == (False, True)
+
+
+def test_boosters_that_would_be_stopped_do_not_come_first() -> None:
+    """With a tree for each of 100 classes a booster would take three quarters of the time to its first rung."""
+    p = plan(n_rows=100_000, n_columns=20, n_classes=100, seconds=288, n_workers=2)
+    assert (p.classic_first, p.networks_first, p.first_bracket) == (False, True, 1)
+
+
+def test_a_trial_has_one_worker_however_many_there_are() -> None:
+    p = plan(n_rows=1_000_000, n_columns=10, n_classes=2, seconds=288, n_workers=64)
+    assert (p.full_trial_seconds, p.most_trial_seconds) == (96, 144)
+    assert p.budgets.rungs[p.portfolio_rung] == 27
+    slow = plan(n_rows=100_000, n_columns=20, n_classes=100, seconds=3_588, n_workers=64)
+    cost = BOOSTER.seconds(100 * 80_000, 20, round(slow.iteration_share * BOOSTER_HORIZON))
+    assert cost <= 3_588 / 2 or slow.budgets.rungs[slow.portfolio_rung] < 27
+
+
+def test_a_short_table_with_many_columns_is_for_boosters_too() -> None:
+    assert not plan(n_rows=500, n_columns=2_000, n_classes=2, seconds=48, n_workers=2).networks_first
+
+
+def test_in_an_hour_an_epoch_has_more_of_a_large_table() -> None:
+    p = plan(n_rows=1_000_000, n_columns=10, n_classes=2, seconds=3_588, n_workers=2)
+    assert p.rows_per_epoch > 150_000
+    assert p.first_bracket == 0  # networks that are no longer than that fit a dozen times
+    assert plan(n_rows=1_000_000, n_columns=10, n_classes=2, seconds=288, n_workers=2).rows_per_epoch == 50_000
 
 
 def test_a_large_table_in_little_time_trains_on_a_part_and_skips_the_low_rungs() -> None:
