@@ -20,6 +20,9 @@ EXPONENTS = np.linspace(0.0, 1.5, 16)
 N_HALVINGS, N_DRAWS = 4, 9
 """Random halvings that tell whether a decision gains, and bootstrap samples that it is the median of."""
 
+LEAST_GAIN = 0.5
+"""Of the standard deviation of what a decision gains on half of the rows, which it must gain there on average."""
+
 LEAST_ROWS, MOST_ROWS, MOST_ROWS_OF_OWN = 100, 4_000, 1_000
 """By which they are chosen; a metric of the user's own may be slow."""
 
@@ -44,8 +47,8 @@ def tuned_factors(y: Array, probabilities: Array, metric: Metric, weights: Weigh
     """The factors by which a metric of classes is best on validation rows.
 
     Nothing for other metrics and few rows, and where the best candidate of one half of the rows, in several random
-    halvings, does not gain on the other by more than the gain varies. Else of each bootstrap sample the best candidate
-    is found, and the median of these is taken.
+    halvings, does not gain on the other by half of what the gain varies. Else of each bootstrap sample the best
+    candidate is found, and the median of these is taken.
     """
     if len(y) < LEAST_ROWS or not measures_classes(y, probabilities, metric):
         return ()
@@ -68,7 +71,7 @@ def tuned_factors(y: Array, probabilities: Array, metric: Metric, weights: Weigh
     for halves in (np.array_split(rng.permutation(len(y)), 2) for _ in range(N_HALVINGS)):
         for own, other in (halves, halves[::-1]):
             gains.append(loss(probabilities, other) - loss(by_candidate[best(own)], other))
-    if np.mean(gains) <= np.std(gains):
+    if np.mean(gains) <= LEAST_GAIN * np.std(gains):
         return ()
     return candidates[int(np.median([best(rng.integers(0, len(y), len(y))) for _ in range(N_DRAWS)]))]
 

@@ -56,8 +56,8 @@ def select(
         rows = np.sort(np.random.default_rng(0).choice(len(y), _most_rows(metric), replace=False))
         some = {member: own[rows] for member, own in predictions.items()}
         of_rows = None if weights is None else weights[rows]
-        chosen = select(some, y[rows], metric, size=size, weights=of_rows)
-        return Ensemble(chosen.weights, metric.loss(y, chosen.predict(predictions), weights))
+        selected = select(some, y[rows], metric, size=size, weights=of_rows)
+        return Ensemble(selected.weights, metric.loss(y, selected.predict(predictions), weights))
     members = list(predictions)
     losses_of = _objective(metric, y, weights)
     stacked: NDArray[Any] = np.stack([_prepare(metric, predictions[member], y) for member in members])

@@ -94,7 +94,8 @@ class Task:
         """The number of validation rows of each fold, counted at once: large tables have many folds."""
         if self.n_folds == 1 or self.folds.ndim > 1:
             return [len(self.split(fold)[1]) for fold in range(self.n_folds)]
-        return np.bincount(self.folds[self.folds >= 0], minlength=self.n_folds).tolist()
+        counts: list[int] = np.bincount(self.folds[self.folds >= 0], minlength=self.n_folds).tolist()
+        return counts
 
     def truth(self, fold: int) -> Truth:
         """What predictions of the validation rows of a fold are compared with."""

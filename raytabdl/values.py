@@ -112,16 +112,16 @@ def date_part(days: NDArray[np.float64], part: str) -> NDArray[np.float64]:
     """
     whole = np.floor(days)
     if part == "hour":
-        return 24.0 * (days - whole)
+        return np.asarray(24.0 * (days - whole))
     if part == "weekday":
-        return np.mod(whole + 3, 7)  # the first day was a Thursday
+        return np.asarray(np.mod(whole + 3, 7))  # the first day was a Thursday
     of_era = np.mod(whole + 719_468, 146_097)  # since the first of March of a year that 400 divides
     year = np.floor((of_era - np.floor(of_era / 1_460) + np.floor(of_era / 36_524) - np.floor(of_era / 146_096)) / 365)
     of_year = of_era - (365 * year + np.floor(year / 4) - np.floor(year / 100))
     month = np.floor((5 * of_year + 2) / 153)
     if part == "day":
-        return of_year - np.floor((153 * month + 2) / 5) + 1
-    return np.mod(month + 2, 12) + 1
+        return np.asarray(of_year - np.floor((153 * month + 2) / 5) + 1)
+    return np.asarray(np.mod(month + 2, 12) + 1)
 
 
 def _stamps_of_objects(values: pd.Series, name: str) -> NDArray[np.datetime64]:

@@ -390,7 +390,9 @@ def test_a_classic_model_whose_seconds_are_over_is_at_its_full_budget_at_once(te
     task = task_of("binary")
 
     def build(seconds):
-        return make_pipeline(CONFIGS["linear"], CHOICES, task.target, Horizon(27, 27, 1000, 0.25, seconds), 0)
+        pipeline = make_pipeline(CONFIGS["linear"], CHOICES, task.target, Horizon(27, 27, 1000, 0.25, seconds), 0)
+        pipeline.is_told_whole = True
+        return pipeline
 
     pipeline = build(0.85)
     points = list(pipeline.train(task, 0))  # a step takes a tenth of a second

@@ -95,10 +95,10 @@ class NodeWatch:
         """The CPUs of the nodes that trials may use, those that have answered well; never waits."""
         import ray
 
-        nodes, content = _living(), self.file.read_bytes()
+        nodes = _living()
         asked = {node["NodeID"] for node in self._answers.values()}
         for name in nodes.keys() - self._good - self._held.keys() - asked:
-            self._answers[_look(nodes[name], self.file, content)] = nodes[name]
+            self._answers[_look(nodes[name], self.file, self.file.read_bytes())] = nodes[name]
         for answer in ray.wait(list(self._answers), timeout=0)[0] if self._answers else ():
             node = self._answers.pop(answer)
             if _answer(answer, node["NodeManagerAddress"]):
@@ -126,7 +126,7 @@ class NodeWatch:
 
         there = _affinity(node)
         holder = ray.remote(num_cpus=node["Resources"].get("CPU", 0), max_restarts=0)(_Holder)
-        self._held[node["NodeID"]] = holder.options(scheduling_strategy=there).remote()  # type: ignore[attr-defined]
+        self._held[node["NodeID"]] = holder.options(scheduling_strategy=there).remote()
         self._left_out.append(node["NodeManagerAddress"])
 
 

@@ -266,7 +266,7 @@ def _train_quick_models(
     for name, config in quick_configurations():
         if name in history.trials:
             continue  # of the run that is resumed
-        if first_point_seconds(config, run.task, horizon) > QUICK_SHARE * run.clock.remaining():
+        if first_point_seconds(config, run.task, horizon) > QUICK_SHARE * max(run.clock.remaining(), 0.0):
             continue
         history.append(Trial(name, config, "quick", -1, run.settings.seed))
         try:

@@ -50,7 +50,7 @@ CLASSES = {"binary": np.array([False, True]), "multiclass": np.array([3, 1, 7]),
 def table(n_rows: int = 300, seed: int = 0) -> pd.DataFrame:
     """Numbers with gaps and with a large offset, dates, booleans, few and many levels, and an ordered category."""
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame({"town": rng.integers(0, 30, n_rows).astype(str), "size": rng.normal(size=n_rows)})
+    X = pd.DataFrame({"town": [f"t{i}" for i in rng.integers(0, 30, n_rows)], "size": rng.normal(size=n_rows)})
     X["id"] = 1e9 + rng.integers(0, 100, n_rows)
     X["grade"] = pd.Categorical(rng.choice(["low", "mid", "high"], n_rows), ["low", "mid", "high"], ordered=True)
     X["is new"] = rng.random(n_rows) < 0.3
@@ -74,7 +74,9 @@ def new_rows() -> pd.DataFrame:
 
 def target_of(X: pd.DataFrame, target: Target) -> np.ndarray:
     rng = np.random.default_rng(2)
-    signal = X["size"].fillna(0.5) + X["town"].fillna("7").astype(int) / 10 + (X["ä/kind"] == "a") - X["is new"]
+    signal = (
+        X["size"].fillna(0.5) + X["town"].fillna("t7").str[1:].astype(int) / 10 + (X["ä/kind"] == "a") - X["is new"]
+    )
     signal = (signal + 0.3 * rng.normal(size=len(X))).to_numpy()
     if target.task_type is TaskType.REGRESSION:
         return 500.0 + 20.0 * signal

@@ -138,6 +138,7 @@ def make_folder(path: Path, X: pd.DataFrame, y: pd.Series) -> tuple[RunFolder, T
     task = make_task(X, codes, target, 5, np.random.default_rng(0))
     folder = RunFolder(path)
     folder.create()
+    folder.run_json.write_text("{}")  # what workers know the folder by
     folder.write_task(task)
     return folder, task
 
