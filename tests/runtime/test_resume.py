@@ -53,15 +53,16 @@ def test_the_sampler_learns_again_what_it_had_learned(search_run: Any) -> None:
 def test_what_was_too_slow_and_what_has_a_bag_are_so_after_a_restart(search_run: Any, tmp_path: Any) -> None:
     folder = RunFolder(tmp_path)
     history = History(folder.trials)
-    for name, model in (("0000", "catboost"), ("0001", "mlp"), ("0002", "mlp")):
-        history.append(Trial(name, {"model": model, "depth": int(name)}, "portfolio", 0, 0))
+    configs = dict(zip(("0000", "0001", "0002"), search_run.portfolio, strict=False))
+    for name, config in configs.items():
+        history.append(Trial(name, config, "portfolio", 0, 0))
     history.append(Change("0000", Status.STOPPED, 1.0, "too slow: 90 s to budget 9"))
     for name, loss in (("0001", 0.1), ("0002", 0.2)):
         history.append(Result(name, 1, loss, loss, {}, Seconds(1.0), 1.0, f"{name}@1"))
         history.append(Change(name, Status.PAUSED, 1.0))
-    history.append(Trial("0001.1", {"model": "mlp", "depth": 1}, "bag", 0, 0, 1))
+    history.append(Trial("0001.1", configs["0001"], "bag", 0, 0, 1))
     standing = rebuild(folder, Race(Budgets()), Ear(search_run))
-    assert standing.too_slow == {"catboost"}
+    assert standing.too_slow == {configs["0000"]["model"]}
     while standing.race.close_oldest() is not None and not standing.race.promotable():
         pass
     assert "0001" not in standing.race.promotable()

@@ -115,7 +115,8 @@ def test_a_paused_trial_goes_on_from_its_checkpoint_and_its_curve_is_that_of_a_t
     try:
         for trial in paused_and_promoted:
             curve = points[trial]
-            assert [point["epoch"] for point in curve] == [i for i, _ in zip(count(1), curve, strict=False)]
+            trained = [point for point in curve if point["training_s"] > 0]  # the others are far beyond the best one
+            assert [point["epoch"] for point in trained] == [i for i, _ in zip(count(1), trained, strict=False)]
             config, seed = trials[trial]["config"], trials[trial]["seed"]
             pipeline = make_pipeline(config, search_run.choices, search_run.task.target, search_run.horizon, seed)
             unpaused = [point for point, _ in zip(pipeline.train(search_run.task, 0), curve, strict=False)]
