@@ -1,12 +1,23 @@
-"""Temperature scaling, and the losses that rungs are compared by."""
+"""Temperature and vector scaling, and the losses that rungs are compared by."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from raytabdl.inputs import Array, Target, Weights, mean_and_deviation
 
-_SMALLEST = 1e-7
+SMALLEST = 1e-7
+"""Below it probabilities are taken for it, so that their logarithms stay finite."""
+
+Scaling = tuple[float, ...]
+"""A slope, and an offset for each class; nothing where probabilities are left as they are."""
+
+LEAST_ROWS_A_CLASS = 50
+"""Validation rows for each class that a scaling is fitted to at least."""
+
+_MOST_VALUES = 40_000
+_PENALTY = 1e-3
 
 
 def temperature(y: Array, probabilities: Array, n_steps: int = 12, row_weights: Weights = None) -> float:
@@ -14,7 +25,7 @@ def temperature(y: Array, probabilities: Array, n_steps: int = 12, row_weights: 
 
     The loss is convex in the inverse temperature, which Newton's method finds from 1; bounded to [1/20, 20].
     """
-    logits = np.log(np.clip(probabilities, _SMALLEST, 1.0)).astype(np.float64)
+    logits = np.log(np.clip(probabilities, SMALLEST, 1.0)).astype(np.float64)
     truth = logits[np.arange(len(y)), y.astype(np.int64)]
     inverse = 1.0
     for _ in range(n_steps):
@@ -36,7 +47,46 @@ def temperature(y: Array, probabilities: Array, n_steps: int = 12, row_weights: 
 
 def scale(probabilities: Array, temperature: float) -> Array:
     """softmax(log p / temperature), row by row."""
-    logits = np.log(np.clip(probabilities, _SMALLEST, 1.0)) / temperature
+    logits = np.log(np.clip(probabilities, SMALLEST, 1.0)) / temperature
+    weights: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
+
+
+def vector_scaling(y: Array, probabilities: Array, row_weights: Weights = None) -> Scaling:
+    """The slope a and offsets b that minimise the log loss of softmax(a log p + b) (Guo et al. 2017, section 4.2).
+
+    For two classes this is Platt's scaling of the log odds. Nothing where there are few rows.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import log_softmax
+
+    n_classes = probabilities.shape[1]
+    if len(y) < LEAST_ROWS_A_CLASS * n_classes:
+        return ()
+    rows = np.random.default_rng(0).permutation(len(y))[: max(_MOST_VALUES // n_classes, LEAST_ROWS_A_CLASS)]
+    logits = np.log(np.clip(probabilities[rows], SMALLEST, 1.0)).astype(np.float64)
+    truth = np.eye(n_classes)[y[rows].astype(np.int64)]
+    share = np.full(len(rows), 1.0) if row_weights is None else row_weights[rows]
+    share = (share / share.sum())[:, None]
+
+    def objective(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        slope, offsets = values[0], values[1:]
+        log_p = log_softmax(slope * logits + offsets, axis=1)
+        error = share * (np.exp(log_p) - truth)
+        loss = -float((share * truth * log_p).sum()) + 0.5 * _PENALTY * float(np.square(offsets).sum())
+        return loss, np.append((error * logits).sum(), error.sum(axis=0) + _PENALTY * offsets)
+
+    start = np.append(1.0, np.zeros(n_classes))
+    bounds = [(0.05, 20.0), *[(-10.0, 10.0)] * n_classes]
+    return tuple(minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x.tolist())
+
+
+def scaled(probabilities: Array, scaling: Scaling) -> Array:
+    """softmax(a log p + b), row by row; the probabilities themselves without a scaling."""
+    if not scaling:
+        return probabilities
+    logits = scaling[0] * np.log(np.clip(probabilities, SMALLEST, 1.0)) + np.asarray(scaling[1:])
     weights: Array = np.exp(logits - logits.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
     return weights
@@ -57,4 +107,4 @@ def rung_loss(y: Array, predictions: Array, target: Target, weights: Weights = N
         return error / (spread if spread > 0 else 1.0), 1.0
     fitted = temperature(y, predictions, row_weights=weights)
     truth = scale(predictions, fitted)[np.arange(len(y)), y.astype(np.int64)]
-    return float(-np.average(np.log(np.maximum(truth, _SMALLEST)), weights=weights)), fitted
+    return float(-np.average(np.log(np.maximum(truth, SMALLEST)), weights=weights)), fitted

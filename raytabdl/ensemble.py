@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from raytabdl.calibration import Scaling, scaled, vector_scaling
 from raytabdl.decisions import Factors, decided, measures_classes, tuned_factors
 from raytabdl.inputs import Array, Weights
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, SMALLEST_PROBABILITY, Metric
@@ -18,22 +19,26 @@ Losses = NDArray[np.float64]
 AT_ONCE = ("log_loss", "mse", "rmse")
 """The metrics that ``_objective`` measures of all members at once."""
 _SMALLEST = 1e-12
+_N_DIGITS = 9
 
 
 @dataclass(frozen=True)
 class Ensemble:
     """Weights of members that sum to 1, and the loss of their weighted mean on the validation rows.
 
-    ``factors`` are those of the classes, where a metric is better by another decision than the most probable class.
+    ``factors`` are those of the classes, where a metric is better by another decision than the most probable class;
+    by ``scaling`` the mean of probabilities is calibrated, where the metric does not see to that.
     """
 
     weights: Mapping[str, float]
     loss: float
     factors: Factors = ()
+    scaling: Scaling = ()
 
     def predict(self, predictions: Mapping[str, Array]) -> Array:
-        """The weighted mean of the members' predictions."""
-        return np.asarray(sum(weight * predictions[member] for member, weight in self.weights.items()))
+        """The weighted mean of the members' predictions, calibrated."""
+        mean = np.asarray(sum(weight * predictions[member] for member, weight in self.weights.items()))
+        return scaled(mean, self.scaling)
 
     def trial_weights(self) -> dict[str, float]:
         """The weight of each trial, over all folds that it was trained on."""
@@ -163,21 +168,28 @@ class EnsembleBuilder:
         """The ensemble of some members that is selected by the metric.
 
         A metric of classes sees nothing of probabilities that no decision turns on: there the members are selected by
-        log loss as well, and the better of both ensembles is taken, each with the factors that suit it.
+        log loss as well, and the better of both ensembles is taken, each with the factors that suit it. Of other
+        metrics than log loss the probabilities are calibrated, unless they are the worse for it by the metric.
         """
-        by = [self.metric]
+        selected = select(predictions, y, self.metric, size=self.size, weights=weights)
+        log_loss = CLASSIFICATION["log_loss"]
+        if self.metric.name == log_loss.name or next(iter(predictions.values())).ndim == 1:
+            return selected
+        chosen = [selected]
         if measures_classes(y, next(iter(predictions.values())), self.metric):
-            by.append(CLASSIFICATION["log_loss"])
-        chosen = [select(predictions, y, metric, size=self.size, weights=weights) for metric in by]
-        if len(chosen) == 1:
-            return chosen[0]
-        return min((self._tuned(each, predictions, y, weights) for each in chosen), key=lambda each: each.loss)
+            chosen.append(select(predictions, y, log_loss, size=self.size, weights=weights))
+        found = []
+        for each in chosen:
+            scaling = vector_scaling(y, each.predict(predictions), weights)
+            for own in (scaling, ()) if scaling else ((),):
+                found.append(self._tuned(replace(each, scaling=own), predictions, y, weights))
+        return min(found, key=lambda each: round(each.loss, _N_DIGITS))  # of equals the first, which is calibrated
 
     def _tuned(self, ensemble: Ensemble, predictions: Mapping[str, Array], y: Array, weights: Weights) -> Ensemble:
         """The ensemble with the factors by which it decides best on the rows that it was selected on."""
         mean = ensemble.predict(predictions)
         factors = tuned_factors(y, mean, self.metric, weights)
-        return Ensemble(ensemble.weights, self.metric.loss(y, decided(mean, factors), weights), factors)
+        return replace(ensemble, loss=self.metric.loss(y, decided(mean, factors), weights), factors=factors)
 
     def _are_as_good(self, bags: Sequence[str]) -> bool:
         """Whether what is selected among the bags is within one standard error of what is selected among all.
@@ -223,7 +235,7 @@ class EnsembleBuilder:
         """The weight of each member spread evenly over the folds of its trial."""
         spread = {m: self._folds(m) for m in ensemble.weights}
         weights = {f: ensemble.weights[m] / len(folds) for m, folds in spread.items() for f in folds}
-        return Ensemble(weights, ensemble.loss, ensemble.factors)
+        return replace(ensemble, weights=weights)
 
 
 MOST_ROWS, MOST_ROWS_ONE_BY_ONE, MOST_ROWS_OF_OWN = 200_000, 20_000, 4_000

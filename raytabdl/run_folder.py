@@ -363,12 +363,14 @@ class RunFolder:
 
 
 def _to_record(ensemble: Ensemble) -> dict[str, Any]:
-    factors = {"factors": list(ensemble.factors)} if ensemble.factors else {}
-    return {"loss": ensemble.loss, "weights": dict(ensemble.weights), **factors}
+    further = {"factors": list(ensemble.factors), "scaling": list(ensemble.scaling)}
+    given = {name: values for name, values in further.items() if values}
+    return {"loss": ensemble.loss, "weights": dict(ensemble.weights), **given}
 
 
 def _from_record(record: Mapping[str, Any]) -> Ensemble:
-    return Ensemble(record["weights"], float(record["loss"]), tuple(record.get("factors", ())))
+    further = (tuple(record.get(name, ())) for name in ("factors", "scaling"))
+    return Ensemble(record["weights"], float(record["loss"]), *further)
 
 
 def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from raytabdl.calibration import rung_loss, scale, temperature
+from raytabdl.calibration import rung_loss, scale, scaled, temperature, vector_scaling
 from raytabdl.inputs import Target, TaskType
 from raytabdl.metrics import log_loss
 
@@ -89,3 +89,38 @@ def test_weighted_rows_count_as_often_as_they_weigh():
     values, guesses = rng.normal(size=60), rng.normal(size=60)
     of_values = rung_loss(np.repeat(values, weights), np.repeat(guesses, weights), REGRESSION)
     assert rung_loss(values, guesses, REGRESSION, weights.astype(float)) == pytest.approx(of_values)
+
+
+def test_the_slope_and_the_offsets_by_which_probabilities_were_changed_are_found_again():
+    y, p = drawn(0)
+    offsets = np.array([0.5, -1.0, 0.5])
+    changed = softmax(0.5 * np.log(p) + offsets, axis=1)  # so that log p = 2 log q - 2 offsets
+    slope, *found = vector_scaling(y, changed)
+    assert slope == pytest.approx(2.0, rel=0.1)
+    np.testing.assert_allclose(np.subtract(found, np.mean(found)), -2 * offsets, atol=0.15)
+    assert log_loss(y, scaled(changed, (slope, *found))) == pytest.approx(log_loss(y, p), abs=0.003)
+
+
+def test_two_classes_are_scaled_by_their_log_odds_and_keep_their_order():
+    rng = np.random.default_rng(0)
+    odds = rng.normal(-1.0, 1.5, 4_000)
+    y = (rng.random(4_000) < 1 / (1 + np.exp(-odds))).astype(int)
+    shrunken = 1 / (1 + np.exp(-(0.2 * odds + 1.0)))
+    both = np.column_stack([1 - shrunken, shrunken])
+    calibrated = scaled(both, vector_scaling(y, both))
+    np.testing.assert_allclose(np.log(calibrated[:, 1] / calibrated[:, 0]), odds, atol=0.4)
+    assert (np.argsort(calibrated[:, 1]) == np.argsort(shrunken)).all()
+
+
+def test_few_rows_are_no_ground_to_scale_by():
+    y, p = drawn(0, n=140)
+    assert vector_scaling(y, p) == ()
+    assert scaled(p, ()) is p
+
+
+def test_rows_that_weigh_nothing_scale_nothing():
+    y, p = drawn(0)
+    others, q = drawn(1, n=2_000)
+    weights = np.append(np.ones(len(y)), np.zeros(len(others)))
+    both = vector_scaling(np.append(y, others), np.vstack([p, q[:, ::-1]]), weights)
+    np.testing.assert_allclose(both, vector_scaling(y, p), atol=0.15)

@@ -140,4 +140,5 @@ def test_an_ensemble_has_the_factors_and_the_loss_by_them() -> None:
     assert builder.add("0000@27", p) < metric.loss(y, p) - 0.1
     ensemble = builder.ensemble()
     assert ensemble is not None
-    assert ensemble.loss == metric.loss(y, decided(p, ensemble.factors)) < metric.loss(y, p) - 0.1
+    mean = ensemble.predict({"0000@27": p})
+    assert ensemble.loss == metric.loss(y, decided(mean, ensemble.factors)) < metric.loss(y, p) - 0.1

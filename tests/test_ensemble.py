@@ -134,6 +134,22 @@ def test_a_slow_metric_is_asked_of_some_of_the_rows_and_the_loss_is_of_all():
     assert len(ensemble.weights) == 5
 
 
+@pytest.mark.parametrize(("name", "is_scaled"), [("roc_auc", True), ("average_precision", True), ("log_loss", False)])
+def test_probabilities_are_calibrated_where_the_metric_does_not_see_to_it(name, is_scaled):
+    rng = np.random.default_rng(0)
+    odds = rng.normal(0, 2, 2_000)
+    y = (rng.random(2_000) < 1 / (1 + np.exp(-odds))).astype(float)
+    p = 1 / (1 + np.exp(-(0.1 * odds + 0.85)))  # all are above one half
+    both = np.column_stack([1 - p, p])
+    builder = EnsembleBuilder(y, CLASSIFICATION[name])
+    loss = builder.add("0@27", both)
+    ensemble = builder.ensemble()
+    assert bool(ensemble.scaling) is is_scaled
+    assert ensemble.loss == pytest.approx(loss, abs=1e-9)
+    accuracy = CLASSIFICATION["accuracy"].measure(y, ensemble.predict({"0@27": both}))
+    assert accuracy > 0.75 if is_scaled else accuracy < 0.55
+
+
 def test_selecting_changes_no_predictions():
     y, predictions = members(2, "log_loss")
     before = {name: p.copy() for name, p in predictions.items()}

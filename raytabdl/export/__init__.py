@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import raytabdl
+from raytabdl.calibration import SMALLEST
 from raytabdl.exceptions import ExportError, RunFolderError, SettingError
 from raytabdl.persistence import write_bytes
 from raytabdl.predictor import Predictor
@@ -85,6 +86,10 @@ def _write_outputs(g: Graph, predictor: Predictor, predictions: list[Value]) -> 
         g.output(VALUE, g.op("Reshape", total, g.integers([-1])), TensorProto.DOUBLE)
         return
     probabilities = g.op("Div", total, g.op("ReduceSum", total, g.integers([1])))
+    if scaling := predictor.ensemble.scaling:
+        logits = g.op("Log", g.clip(probabilities, SMALLEST, 1.0))
+        sloped = g.op("Mul", logits, g.constant(scaling[0]))
+        probabilities = g.op("Softmax", g.op("Add", sloped, g.constant(np.array([scaling[1:]]))), axis=1)
     factors = predictor.ensemble.factors
     weighed = g.op("Mul", probabilities, g.constant(np.array([factors]))) if factors else probabilities
     place = g.op("ArgMax", weighed, axis=1, keepdims=0)

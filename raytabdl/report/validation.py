@@ -69,7 +69,8 @@ def features(predictor: Predictor | None, task: Task, metric: Metric, left_out: 
     weights = _weights_on(0, predictor.ensemble)
 
     def predict(inputs: Inputs) -> Array:
-        return Ensemble(weights, 0.0).predict({m: predictor.members[m].predict(inputs) for m in weights})
+        own = Ensemble(weights, 0.0, scaling=predictor.ensemble.scaling)
+        return own.predict({m: predictor.members[m].predict(inputs) for m in weights})
 
     groups = _groups(task.schema)
     names = list(groups)
@@ -105,7 +106,8 @@ def _predictions(folder: RunFolder, ensemble: Ensemble, task: Task) -> tuple[Arr
     for fold in range(task.n_folds):
         weights = _weights_on(fold, ensemble)
         if len(weights) == n_trials:
-            predictions = Ensemble(weights, 0.0).predict({m: folder.read_predictions(m) for m in weights})
+            own = Ensemble(weights, 0.0, scaling=ensemble.scaling)
+            predictions = own.predict({m: folder.read_predictions(m) for m in weights})
             parts.append((task.split(fold)[1], predictions))
     rows, predictions = (np.concatenate(each) for each in zip(*parts, strict=True))
     return task.y[rows], None if task.inputs.weights is None else task.inputs.weights[rows], predictions

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from raytabdl import TabularRegressor, cli, preprocessing
 from raytabdl.classic import CatBoost, LightGBM, RandomForest
 from raytabdl.component import Config, Horizon, Network, Space
+from raytabdl.decisions import decided
 from raytabdl.ensemble import Ensemble
 from raytabdl.estimators import load
 from raytabdl.exceptions import ExportError, SettingError
@@ -112,8 +113,9 @@ def assert_same(predictor: Predictor, X: pd.DataFrame) -> None:
         np.testing.assert_allclose(outputs["value"], expected, rtol=1e-5)
         return
     np.testing.assert_allclose(outputs["probabilities"], expected, atol=1e-5)
-    clear = np.sort(expected, axis=1)[:, -1] - np.sort(expected, axis=1)[:, -2] > 1e-4
-    np.testing.assert_array_equal(outputs["label"][clear], predictor.classes[expected.argmax(axis=1)][clear])
+    weighed = np.sort(decided(expected, predictor.ensemble.factors), axis=1)
+    clear = weighed[:, -1] - weighed[:, -2] > 1e-4
+    np.testing.assert_array_equal(outputs["label"][clear], predictor.decide(expected)[clear])
 
 
 # The whole.
@@ -129,6 +131,26 @@ def test_an_ensemble_of_all_families_is_one_graph(kind: str) -> None:
     predictor = without_neighbours(load(GOLDEN / kind / "model").predictor_)
     assert len(predictor.members) == 9
     assert_same(predictor, pd.read_csv(GOLDEN / kind / "rows.csv"))
+
+
+def test_a_graph_calibrates_and_decides_as_the_ensemble_does() -> None:
+    predictor = without_neighbours(load(GOLDEN / "classifier" / "model").predictor_)
+    X, n_classes = pd.read_csv(GOLDEN / "classifier" / "rows.csv"), predictor.target.n_classes
+    ensemble = replace(
+        predictor.ensemble,
+        scaling=(1.7, *np.linspace(-0.3, 0.4, n_classes)),
+        factors=tuple(np.arange(1.0, n_classes + 1)),
+    )
+    changed = replace(predictor, ensemble=ensemble)
+    assert abs(changed.predict(X) - predictor.predict(X)).max() > 0.01
+    assert_same(changed, X)
+
+
+def test_a_text_is_named_as_what_has_no_form_in_a_graph() -> None:
+    X = table()
+    X["note"] = [f"row {i} is {'good' if i % 2 else 'bad'} and {i}" for i in range(len(X))]
+    with pytest.raises(ExportError, match=r"words of \['note'\] cannot be counted"):
+        onnx_model(trained("binary", {"model": "lightgbm"}, Choices(), X))
 
 
 def test_the_inputs_are_the_columns_that_are_learned_from() -> None:
