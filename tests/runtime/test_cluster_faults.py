@@ -157,15 +157,17 @@ GPUS = """
 import os
 import ray
 
+folder = Path(sys.argv[1]).parent  # a worker has arguments of its own
+
 def note(self):
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    (Path(sys.argv[1]).parent / f"gpus-{os.getpid()}").write_text(json.dumps([ray.get_gpu_ids(), seen]))
+    (folder / f"gpus-{os.getpid()}").write_text(json.dumps([ray.get_gpu_ids(), seen]))
 
 Own.disturb = note
 ray.init(num_cpus=3, num_gpus=1, include_dashboard=False, log_to_driver=False)
 share = {} if sys.argv[2] == "None" else {"gpus_per_trial": float(sys.argv[2])}
 outcomes = fit(range(1, 7), **share).folder_.history().outcomes()
-found = [json.loads(path.read_text()) for path in Path(sys.argv[1]).parent.glob("gpus-*")]
+found = [json.loads(path.read_text()) for path in folder.glob("gpus-*")]
 print("SEEN " + json.dumps([outcomes, found]), flush=True)
 ray.shutdown()
 """
