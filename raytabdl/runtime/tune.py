@@ -127,28 +127,11 @@ def run_search(
     scheduler = AsynchronousHyperBandForBOHB(
         standing.race, searcher, recorder, search.most_trial_seconds, search.limits
     )
-    assignment = Assignment(
-        search.folder,
-        with_quick(search.choices),  # a quick model may be trained on the other folds
-        search.horizon,
-        standing.race.budgets.rungs,
-        search.metric,
-        search.clock.wall_time_of(search.train_until_s),
-        search.full_trial_seconds,
-        1,
-        actor.name,
-        search.limits,
-    )
-    trainable = tune.with_resources(
-        tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
-        tune.PlacementGroupFactory([trial_resources(search.gpus_per_trial, search.limits.gigabytes)]),
-    )
-    trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
     loggers = [GuardedLogger(logger) for logger in search.loggers]
     nodes = NodeWatch(search.folder.run_json)
     metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
     tuner = tune.Tuner(
-        trainable,
+        _trainable(search, actor.name),
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
@@ -187,6 +170,28 @@ def run_search(
     finally:
         nodes.release()
         actor.kill()
+
+
+def _trainable(search: Search, ensemble_actor: str) -> Any:
+    """What Tune makes its workers of: the task lies in Ray's memory once for all of them."""
+    assignment = Assignment(
+        search.folder,
+        with_quick(search.choices),  # a quick model may be trained on the other folds
+        search.horizon,
+        search.standing.race.budgets.rungs,
+        search.metric,
+        search.clock.wall_time_of(search.train_until_s),
+        search.full_trial_seconds,
+        1,
+        ensemble_actor,
+        search.limits,
+    )
+    trainable = tune.with_resources(
+        tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
+        tune.PlacementGroupFactory([trial_resources(search.gpus_per_trial, search.limits.gigabytes)]),
+    )
+    trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
+    return trainable
 
 
 def _folds(search: Search, actor: _LateActor, portfolio_is_tried: Callable[[], bool]) -> Folds:
