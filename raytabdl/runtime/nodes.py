@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,64 +73,6 @@ def nodes_without(file: Path, patience_s: float) -> list[str]:
     answers = {_look(node, file, content): node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     ready, _ = ray.wait(list(answers), num_returns=len(answers), timeout=patience_s)
     return [answers[answer] for answer in ready if not _answer(answer, answers[answer])]
-
-
-@dataclass
-class NodeWatch:
-    """Looks at nodes as they join, and keeps trials off those that do not see the run folder.
-
-    What a trial wrote there would be lost. The CPUs of such a node are taken by an actor that does nothing, since Tune
-    places trials wherever there are some.
-    """
-
-    file: Path
-    _good: set[str] = field(default_factory=lambda: set(_living()))
-    """Those that were there when the search began were asked then."""
-    _answers: dict[Any, Any] = field(default_factory=dict)
-    _held: dict[str, Any] = field(default_factory=dict)
-    _left_out: list[str] = field(default_factory=list)
-
-    def look(self) -> int:
-        """The CPUs of the nodes that trials may use, those that have answered well; never waits."""
-        import ray
-
-        nodes = _living()
-        asked = {node["NodeID"] for node in self._answers.values()}
-        for name in nodes.keys() - self._good - self._held.keys() - asked:
-            self._answers[_look(nodes[name], self.file, self.file.read_bytes())] = nodes[name]
-        for answer in ray.wait(list(self._answers), timeout=0)[0] if self._answers else ():
-            node = self._answers.pop(answer)
-            if _answer(answer, node["NodeManagerAddress"]):
-                self._good.add(node["NodeID"])
-            else:
-                self._hold(node)
-        return int(sum(node["Resources"].get("CPU", 0) for name, node in nodes.items() if name in self._good))
-
-    def release(self) -> None:
-        """Gives the CPUs back, and says which nodes were left out: while Tune is at work warnings are not heard."""
-        import ray
-
-        for holder in self._held.values():
-            ray.kill(holder)
-        self._held.clear()
-        if self._left_out:
-            warnings.warn(
-                f"the nodes {', '.join(self._left_out)} have joined without the folder {self.file.parent}: no trial "
-                "was trained on them; mount the storage there as on the other nodes, and let them join anew",
-                stacklevel=3,
-            )
-
-    def _hold(self, node: Mapping[str, Any]) -> None:
-        import ray
-
-        there = _affinity(node)
-        holder = ray.remote(num_cpus=node["Resources"].get("CPU", 0), max_restarts=0)(_Holder)
-        self._held[node["NodeID"]] = holder.options(scheduling_strategy=there).remote()
-        self._left_out.append(node["NodeManagerAddress"])
-
-
-class _Holder:
-    """An actor that takes CPUs and does nothing."""
 
 
 def _look(node: Mapping[str, Any], file: Path, content: bytes) -> Any:

@@ -29,7 +29,6 @@ from raytabdl.runtime.limits import TrialLimits, trial_resources
 from raytabdl.runtime.loggers import GuardedLogger, keep_events
 from raytabdl.runtime.memory_monitor import survived
 from raytabdl.runtime.metrics import RunMetrics
-from raytabdl.runtime.nodes import NodeWatch
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.resume import Standing
 from raytabdl.runtime.scheduler import AsynchronousHyperBandForBOHB
@@ -128,7 +127,6 @@ def run_search(
         standing.race, searcher, recorder, search.most_trial_seconds, search.limits
     )
     loggers = [GuardedLogger(logger) for logger in search.loggers]
-    nodes = NodeWatch(search.folder.run_json)
     metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
     tuner = tune.Tuner(
         _trainable(search, actor.name),
@@ -148,7 +146,7 @@ def run_search(
             stop=_TimeIsUp(search, scheduler, is_interrupted),
             callbacks=[
                 _Watch(search.history, scheduler, actor, metrics, watch),
-                _Nodes(searcher, nodes, follows_cluster=search.follows_cluster),
+                *([_ClusterSize(searcher)] if search.follows_cluster else []),
                 *loggers,
             ],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
@@ -168,7 +166,6 @@ def run_search(
         metrics.write(0, actor.incumbent())
         return settled
     finally:
-        nodes.release()
         actor.kill()
 
 
@@ -280,21 +277,17 @@ class _Watch(NotKept, Callback):
         self._watch(Snapshot(self._history, n_running, ensemble.loss if ensemble else None))
 
 
-class _Nodes(NotKept, Callback):
-    """Looks at the nodes of the cluster now and then: as many trials are trained at once as they have CPUs."""
+class _ClusterSize(NotKept, Callback):
+    """Has as many trials trained at once as the cluster has CPUs, which it looks at now and then."""
 
-    def __init__(self, searcher: PortfolioBOHB, watch: NodeWatch, *, follows_cluster: bool) -> None:
+    def __init__(self, searcher: PortfolioBOHB) -> None:
         self._searcher = searcher
-        self._watch = watch
-        self._follows_cluster = follows_cluster
         self._next = 0.0
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + CLUSTER_SECONDS
-            n_cpus = self._watch.look()
-            if self._follows_cluster:
-                self._searcher.set_max_concurrency(max(1, n_cpus))
+            self._searcher.set_max_concurrency(max(1, int(ray.cluster_resources().get("CPU", 0))))
 
 
 class _LateActor:

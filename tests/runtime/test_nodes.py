@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from raytabdl.exceptions import ClusterError, RunFolderError
 from raytabdl.runtime import nodes
 from raytabdl.runtime.limits import trial_resources
-from raytabdl.runtime.nodes import NodeWatch, check_room, check_shared, nodes_without
+from raytabdl.runtime.nodes import check_room, check_shared, nodes_without
 
 SMALL = {"CPU": 2.0, "memory": 4e9}
 LARGE = {"CPU": 8.0, "memory": 32e9}
@@ -51,43 +50,6 @@ def test_a_node_that_sees_another_file_under_the_path_is_found(ray_cluster: None
     assert nodes_without(tmp_path / "run.json", 30.0) == []
     (address,) = nodes_without(Path("/proc/self/cmdline"), 30.0)
     assert address.count(".") == 3
-
-
-@pytest.mark.ray
-@pytest.mark.parametrize("sees_the_folder", [True, False])
-def test_a_node_that_joins_without_the_run_folder_has_no_cpu_for_trials(
-    sees_the_folder: bool, ray_cluster: None, tmp_path: Path
-) -> None:
-    import ray
-
-    (tmp_path / "run.json").write_text("{}")
-    file = tmp_path / "run.json" if sees_the_folder else Path("/proc/self/cmdline")
-    (n_cpus,) = (int(node["Resources"]["CPU"]) for node in ray.nodes() if node["Alive"])
-    watch = NodeWatch(file, set())  # to which the one node is new
-    assert watch.look() == 0  # it has not answered yet, and is not waited for
-    deadline = time.monotonic() + 60
-    while watch._answers and time.monotonic() < deadline:
-        usable = watch.look()
-    assert usable == (n_cpus if sees_the_folder else 0)
-    while not sees_the_folder and ray.available_resources().get("CPU", 0.0) > 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        watch.release()
-    told = [str(warning.message) for warning in said]
-    assert [f"without the folder {file.parent}" in each for each in told] == ([] if sees_the_folder else [True])
-    while ray.available_resources().get("CPU", 0.0) < n_cpus:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-@pytest.mark.ray
-def test_nodes_that_were_there_at_the_start_are_not_asked_again(ray_cluster: None, tmp_path: Path) -> None:
-    (tmp_path / "run.json").write_text("{}")
-    watch = NodeWatch(tmp_path / "run.json")
-    assert watch.look() > 0
-    assert not watch._answers
 
 
 def test_a_local_run_folder_on_several_nodes_is_refused_with_the_mend(
