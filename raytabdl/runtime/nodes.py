@@ -1,4 +1,4 @@
-"""What the nodes of a cluster must have for a search: room for a trial, and the run folder."""
+"""What the nodes of a cluster must have before a search begins: room for a trial, and the run folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def check_cluster(cluster: Cluster, path: Path, wanted: Mapping[str, float], lef
 
 def living_nodes() -> list[Mapping[str, float]]:
     """The resources of each node that is alive."""
-    return [node["Resources"] for node in _living().values()]
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def check_room(wanted: Mapping[str, float], nodes: Sequence[Mapping[str, float]], *, may_grow: bool) -> None:
@@ -68,32 +70,17 @@ def check_shared(path: Path, patience_s: float) -> None:
 def nodes_without(file: Path, patience_s: float) -> list[str]:
     """The addresses of the living nodes on which a file does not have the content that it has here."""
     import ray
-
-    content = file.read_bytes()
-    answers = {_look(node, file, content): node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
-    ready, _ = ray.wait(list(answers), num_returns=len(answers), timeout=patience_s)
-    return [answers[answer] for answer in ready if not _answer(answer, answers[answer])]
-
-
-def _look(node: Mapping[str, Any], file: Path, content: bytes) -> Any:
-    """A reference to the answer of a node, whether a file has that content there."""
-    import ray
-
-    look = ray.remote(num_cpus=0)(_has_content)
-    return look.options(scheduling_strategy=_affinity(node)).remote(file, content)
-
-
-def _living() -> dict[str, Mapping[str, Any]]:
-    """The nodes that are alive, by their ids."""
-    import ray
-
-    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
-
-
-def _affinity(node: Mapping[str, Any]) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    content = file.read_bytes()
+    look = ray.remote(num_cpus=0)(_has_content)
+    answers: dict[Any, str] = {}
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            answers[look.options(scheduling_strategy=there).remote(file, content)] = node["NodeManagerAddress"]
+    ready, _ = ray.wait(list(answers), num_returns=len(answers), timeout=patience_s)
+    return [answers[answer] for answer in ready if not _answer(answer, answers[answer])]
 
 
 def _answer(answer: Any, address: str) -> bool:
