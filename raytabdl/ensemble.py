@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +12,9 @@ from numpy.typing import NDArray
 from raytabdl.calibration import Scaling, scaled, vector_scaling
 from raytabdl.decisions import Factors, decided, measures_classes, tuned_factors
 from raytabdl.inputs import Array, Weights
-from raytabdl.metrics import CLASSIFICATION, REGRESSION, SMALLEST_PROBABILITY, Metric
+from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.objectives import AT_ONCE, objective
 
-Losses = NDArray[np.float64]
-AT_ONCE = ("log_loss", "mse", "rmse")
-"""The metrics that ``_objective`` measures of all members at once."""
 _SMALLEST = 1e-12
 _N_DIGITS = 9
 
@@ -64,21 +61,18 @@ def select(
         selected = select(some, y[rows], metric, size=size, weights=of_rows)
         return Ensemble(selected.weights, metric.loss(y, selected.predict(predictions), weights))
     members = list(predictions)
-    losses_of = _objective(metric, y, weights)
-    stacked: NDArray[Any] = np.stack([_prepare(metric, predictions[member], y) for member in members])
-    alone = losses_of(stacked.copy())
+    asked = objective(metric, [predictions[member] for member in members], y, weights)
+    alone = asked.alone()
     counts = np.zeros(len(members), np.int64)
-    total = np.zeros_like(stacked[0])
+    total = np.zeros_like(asked.members[0])
     best_loss, best_counts = np.inf, counts
     for n_picked in range(1, size + 1):
-        means = total + stacked
-        means /= n_picked
-        losses = losses_of(means) if n_picked > 1 else alone
+        losses = asked.joined(total, n_picked) if n_picked > 1 else alone
         ties = np.flatnonzero(losses <= losses.min() + _SMALLEST)
         pick = min(ties, key=lambda member: (counts[member] == 0, alone[member]))
         counts = counts.copy()
         counts[pick] += 1
-        total = total + stacked[pick]
+        total = total + asked.members[pick]
         if losses[pick] < best_loss - _SMALLEST:
             best_loss, best_counts = float(losses[pick]), counts
     shares = best_counts / best_counts.sum()
@@ -274,42 +268,10 @@ def fold_of(member: str) -> int:
     return int(member.partition("@")[0].partition(".")[2] or 0)
 
 
-def _prepare(metric: Metric, predictions: Array, y: Array) -> Array:
-    """What the objective needs of predictions: for log loss only the probability of the true class."""
-    if metric.name == "log_loss":
-        return np.asarray(predictions[np.arange(len(y)), y.astype(np.int64)], np.float32)
-    return predictions
-
-
 def _most_rows(metric: Metric) -> int:
     if metric.name in AT_ONCE:
         return MOST_ROWS
     return MOST_ROWS_ONE_BY_ONE if metric.name in {**CLASSIFICATION, **REGRESSION} else MOST_ROWS_OF_OWN
-
-
-def _objective(metric: Metric, y: Array, weights: Weights) -> Callable[[NDArray[Any]], Losses]:
-    """Maps (n_members, n, ...) stacked predictions to the loss of each member; vectorised where the metric allows."""
-    if metric.name == "log_loss":
-        return lambda stacked: _log_losses(stacked, weights)
-    if metric.name == "mse":
-        return lambda stacked: _means(np.square(stacked - y), weights)
-    if metric.name == "rmse":
-        return lambda stacked: np.sqrt(_means(np.square(stacked - y), weights))
-    return lambda stacked: np.array([metric.loss(y, predictions, weights) for predictions in stacked])
-
-
-def _log_losses(truth: NDArray[Any], weights: Weights) -> Losses:
-    """Of probabilities of the true class, (n_members, n), which are overwritten: this is most of a selection's time."""
-    np.maximum(truth, SMALLEST_PROBABILITY, out=truth)
-    np.log(truth, out=truth)
-    return -_means(truth, weights)
-
-
-def _means(values: NDArray[Any], weights: Weights) -> Losses:
-    """Of each member, (n_members, n)."""
-    if weights is None:
-        return np.asarray(values.mean(axis=1, dtype=np.float64))
-    return np.asarray(values @ (weights / weights.sum()))
 
 
 def leaderboard(builder: EnsembleBuilder, ensemble: Ensemble | None) -> Sequence[tuple[str, float, float]]:

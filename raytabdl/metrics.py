@@ -86,13 +86,19 @@ def _binary_auc(positive: NDArray[np.bool_], scores: Array, weights: Weights) ->
     """The Mann-Whitney statistic: how often a positive row has the larger score, a tie counting as half."""
     if weights is not None:
         return _weighted_auc(positive, scores, weights)
-    positives, negatives = np.sort(scores[positive]), np.sort(scores[~positive])
-    if len(positives) == 0 or len(negatives) == 0:
+    n_positive = int(np.count_nonzero(positive))
+    n_pairs = n_positive * (len(positive) - n_positive)
+    if n_pairs == 0:
         return 0.5
-    # Sorted queries keep the binary searches in the cache.
-    below = np.searchsorted(negatives, positives, side="left").sum()
-    not_above = np.searchsorted(negatives, positives, side="right").sum()
-    return float(below + not_above) / (2 * len(positives) * len(negatives))
+    # Probabilities are in the order of their bits. With the class as the lowest bit one sort ranks and tells.
+    bits = (scores + 0.0).view(f"u{scores.dtype.itemsize}")
+    ranked = np.sort(bits << 1 | positive)
+    not_above = np.flatnonzero(ranked & 1).sum() - n_positive * (n_positive - 1) // 2
+    tied = ranked[:-1][ranked[:-1] ^ ranked[1:] == 1]  # the values that rows of both classes have
+    if len(tied):
+        ends = [np.searchsorted(ranked, tied + i, side=side) for i in (0, 1) for side in ("left", "right")]
+        not_above = not_above - ((ends[1] - ends[0]) * (ends[3] - ends[2])).sum() / 2
+    return float(not_above / n_pairs)
 
 
 def _weighted_auc(positive: NDArray[np.bool_], scores: Array, weights: NDArray[np.float64]) -> float:
