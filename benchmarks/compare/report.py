@@ -1,11 +1,12 @@
 """Writes the report of the kept cells: ``python -m benchmarks.compare.report``.
 
-Into ``benchmarks/results/compare/``: ``report.md`` and the figures. With ``--version`` and ``--against`` two versions
-of ours are shown side by side.
+Into ``benchmarks/results/compare/``: ``report.md``, with a section for each kind of machine and budget, and the
+figures. With ``--version`` and ``--against`` two versions of ours are shown side by side.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ import click
 import numpy as np
 
 from benchmarks.compare import figures, standings
-from benchmarks.compare.cells import Key, Record, machine, read_records
+from benchmarks.compare.cells import Key, Record, read_records
 from benchmarks.compare.run import CELLS
 from benchmarks.compare.systems import OURS, SCALE, SYSTEMS
 from benchmarks.compare.tables import METRICS, manifest
@@ -31,36 +32,45 @@ as much. 'others' is the CPU time of everything else on the machine, in seconds 
 
 
 @click.command()
-@click.option("--version", help="Of ours, or how it begins.  [default: the newest that was run]")
+@click.option("--version", help="Of ours, or how it begins.  [default: the one that was run on the most tables]")
 @click.option("--against", help="An older version of ours to set beside it, or how it begins.")
 def main(version: str | None, against: str | None) -> None:
-    records = [record for record in read_records(CELLS) if record.machine == machine()]
-    chosen = newest(records, version)
-    if against is not None:
-        chosen += [_renamed(r, f"{OURS} {against}") for r in newest(records, against) if r.key.system == OURS]
+    records = read_records(CELLS)
+    for named in (version, against):
+        check_was_run(records, named)
     tasks = {name: record["task"] for name, record in manifest().items()}
-    parts = ["# raytabdl beside its peers", "", f"Machine: {machine()}.", NOTES.strip(), ""]
-    for seconds in sorted({record.key.seconds for record in chosen}):
-        parts += _section(seconds, [r for r in chosen if r.key.seconds == seconds], tasks)
+    parts = ["# raytabdl beside its peers", "", NOTES.strip(), ""]
+    for machine, seconds in sorted({(record.machine, record.key.seconds) for record in records}):
+        own = [r for r in records if (r.machine, r.key.seconds) == (machine, seconds)]
+        chosen = of_version(own, version)
+        if against is not None:
+            chosen += [_renamed(r, f"{OURS} {against}") for r in of_version(own, against) if r.key.system == OURS]
+        parts += _section(f"{seconds:g} seconds, {machine}", chosen, tasks)
     (CELLS.parent / "report.md").write_text("\n".join(parts) + "\n")
     click.echo("\n".join(parts))
 
 
-def newest(records: Iterable[Record], version: str | None) -> list[Record]:
-    """The last record of each cell; of ours those of one version, the newest where none is named.
+def check_was_run(records: Iterable[Record], version: str | None) -> None:
+    """Raises BadParameter where no version of ours that was run begins so."""
+    versions = list(dict.fromkeys(r.version for r in records if r.key.system == OURS))
+    if version is not None and not any(v.startswith(version) for v in versions):
+        raise click.BadParameter(f"{version} was not run; these were, the newest first: {versions[::-1]}")
 
-    Raises BadParameter where no version that was run begins so.
+
+def of_version(records: Iterable[Record], version: str | None) -> list[Record]:
+    """The last record of each cell; of ours those of one version.
+
+    Where none is named it is the one that was run on the most tables, of several the newest.
     """
     records = list(records)
-    versions = [r.version for r in reversed(records) if r.key.system == OURS]
-    if version is not None and not any(v.startswith(version) for v in versions):
-        raise click.BadParameter(
-            f"{version} was not run; these were, the newest first: {list(dict.fromkeys(versions))}"
-        )
-    version = next((v for v in versions if v and v.startswith(version or "")), None)
+    tables: dict[str, set[str]] = {}
+    for record in reversed(records):
+        if record.key.system == OURS and record.version.startswith(version or ""):
+            tables.setdefault(record.version, set()).add(record.key.table)
+    chosen = max(tables, key=lambda name: len(tables[name]), default=None)
     latest: dict[Key, Record] = {}
     for record in records:
-        if record.key.system != OURS or record.version == version:
+        if record.key.system != OURS or record.version == chosen:
             latest[record.key] = record
     return list(latest.values())
 
@@ -69,12 +79,12 @@ def _renamed(record: Record, name: str) -> Record:
     return replace(record, key=replace(record.key, system=name))
 
 
-def _section(seconds: float, records: Sequence[Record], tasks: Mapping[str, str]) -> list[str]:
+def _section(title: str, records: Sequence[Record], tasks: Mapping[str, str]) -> list[str]:
     """The tables of one budget; standings of the systems that were run on all tables that ours was run on."""
     run_on: dict[str, set[str]] = defaultdict(set)
     for record in records:
         run_on[record.key.system].add(record.key.table)
-    parts = [f"## {seconds:g} seconds", "", *_scores(records, sorted(run_on, key=_place), tasks)]
+    parts = [f"## {title}", "", *_scores(records, sorted(run_on, key=_place), tasks)]
     systems = sorted((s for s, names in run_on.items() if names >= run_on[OURS]), key=_place)
     complete = sorted(run_on[OURS], key=lambda t: (tasks[t], t))
     if len(complete) < 2 or SCALE not in systems:
@@ -82,16 +92,17 @@ def _section(seconds: float, records: Sequence[Record], tasks: Mapping[str, str]
     of_complete = [r for r in records if r.key.table in complete and r.key.system in systems]
     table_errors = standings.errors(of_complete, tasks)
     ranks = standings.ranks(table_errors)
-    figures.critical_difference(ranks, CELLS.parent / f"ranks-{seconds:g}s.png")
-    figures.anytime(of_complete, table_errors, tasks, CELLS.parent / f"anytime-{seconds:g}s.png")
+    name = "-".join(re.findall(r"[a-z0-9]+", title.lower()))
+    figures.critical_difference(ranks, CELLS.parent / f"ranks-{name}.png")
+    figures.anytime(of_complete, table_errors, tasks, CELLS.parent / f"anytime-{name}.png")
     return [
         *parts,
         f"Over the {len(complete)} tables that these were run on: {', '.join(complete)}.",
         "",
         *_standings(table_errors, ranks),
-        f"![mean ranks](ranks-{seconds:g}s.png)",
+        f"![mean ranks](ranks-{name}.png)",
         "",
-        f"![anytime](anytime-{seconds:g}s.png)",
+        f"![anytime](anytime-{name}.png)",
         "",
         *_costs(of_complete, systems),
     ]

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.compare import standings
 from benchmarks.compare.cells import Key, Record
-from benchmarks.compare.report import newest
+from benchmarks.compare.report import check_was_run, of_version
 from benchmarks.compare.scores import UnusablePredictionsError, score
 from benchmarks.compare.tables import N_FOLDS, load, split
 from raytabdl import datasets
@@ -188,7 +188,15 @@ def test_a_clique_holds_all_that_are_less_than_the_difference_apart():
 def test_the_report_takes_a_version_of_ours_by_how_it_begins_and_refuses_one_that_was_not_run():
     keys = [Key("raytabdl", "a", 0, 60.0), Key("hgb", "a", 0, 60.0)]
     records = [Record(keys[0], "aa11", "m"), Record(keys[1], "1.9", "m"), Record(keys[0], "bb22", "m")]
-    assert [r.version for r in newest(records, None)] == ["1.9", "bb22"]
-    assert {r.version for r in newest(records, "aa")} == {"1.9", "aa11"}
+    assert [r.version for r in of_version(records, None)] == ["1.9", "bb22"]
+    assert {r.version for r in of_version(records, "aa")} == {"1.9", "aa11"}
     with pytest.raises(click.BadParameter, match=r"cc was not run.*'bb22', 'aa11'"):
-        newest(records, "cc")
+        check_was_run(records, "cc")
+
+
+def test_the_report_is_of_the_version_that_was_run_on_the_most_tables_where_none_is_named():
+    records = [
+        Record(Key("raytabdl", table, 0, 60.0), version, "m")
+        for version, table in (("aa11", "a"), ("aa11", "b"), ("bb22", "a"), ("bb22", "b"), ("cc33", "b"))
+    ]
+    assert {r.version for r in of_version(records, None)} == {"bb22"}
