@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from raytabdl.exceptions import DataError
+from raytabdl.frames import to_frame
 from raytabdl.inputs import Target
 from raytabdl.tables import read_table
 
@@ -21,25 +22,38 @@ _COPIES = 3
 """A table is in memory at least as numbers and codes, as the part that is trained on, and as a model keeps it."""
 
 
-def table_and_target(X: Any, y: Any) -> tuple[Any, Any]:
-    """The table and the target that ``fit`` was given: where X is the path of a file, y may name its column.
+def table_and_target(X: Any, y: Any, of_rows: Mapping[str, Any] | None = None) -> tuple[Any, Any, dict[str, Any]]:
+    """The table, the target, and what else there is ``of_rows``, such as weights, as ``fit`` was given them.
 
-    Warns where a frame and a series name their rows differently: they are matched by position.
+    X may be the path of a file, and each of the others the name of a column, which leaves the table then. Warns where
+    frames and series name their rows differently: they are matched by position. Raises DataError where there is no
+    column of a name.
     """
     if isinstance(X, (str, PathLike)):
         X = read_table(Path(X))
-        if isinstance(y, str):
-            if y not in X.columns:
-                raise DataError(f"the table has no column {y!r} to be the target; it has {list(X.columns)}")
-            return X.drop(columns=y), X[y]
-    are_named = isinstance(X, pd.DataFrame) and isinstance(y, (pd.DataFrame, pd.Series)) and len(X) == len(y)
-    if are_named and not X.index.equals(y.index):
-        warnings.warn(
-            f"the indexes of X and y differ ({list(X.index[:3])} and {list(y.index[:3])} at their beginning): rows "
-            "are matched by position, not by index",
-            stacklevel=3,
+    given = {"y": y, **(of_rows or {})}
+    columns = {argument: value for argument, value in given.items() if isinstance(value, str)}
+    if columns:
+        X = to_frame(X)
+        for argument, column in columns.items():
+            if column not in X.columns:
+                raise DataError(
+                    f"{argument} is the name of a column that the table does not have, {column!r}; it has "
+                    f"{list(X.columns)}"
+                )
+            given[argument] = X[column]
+        X = X.drop(columns=list(set(columns.values())))
+    for argument, value in given.items():
+        are_named = (
+            isinstance(X, pd.DataFrame) and isinstance(value, (pd.DataFrame, pd.Series)) and len(X) == len(value)
         )
-    return X, y
+        if are_named and not X.index.equals(value.index):
+            warnings.warn(
+                f"the indexes of X and {argument} differ ({list(X.index[:3])} and {list(value.index[:3])} at their "
+                "beginning): rows are matched by position, not by index",
+                stacklevel=3,
+            )
+    return X, given.pop("y"), given
 
 
 def check_size(n_rows: int, n_valid: Sequence[int], target: Target) -> None:

@@ -35,6 +35,8 @@ from raytabdl.tables import ENDINGS, WRITABLE, read_table, write_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from raytabdl.space import Choices
+
 LEAST_SECONDS = 0.1
 """What a fit is given where reading the table took all of its time: a quick model."""
 
@@ -100,14 +102,23 @@ class _TableFile(click.Path):
         return path
 
 
-class _NewFolder(click.Path):
-    """The path of a folder for a run: missing or empty, seen before a table is read."""
+class _Run(click.Path):
+    """The path of the folder of a run, or the address of one in a store."""
+
+    name = "run"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        return value if "://" in str(value) else Path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+class _NewFolder(_Run):
+    """The same of a run to be made: missing or empty, seen before a table is read."""
 
     name = "folder"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        if path.is_dir() and any(path.iterdir()):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        path = super().convert(value, param, ctx)
+        if isinstance(path, Path) and path.is_dir() and any(path.iterdir()):
             way_out = f"go on with its run (raytabdl resume {path})" if (path / "run.json").exists() else "delete it"
             self.fail(f"{str(path)!r} is not empty; choose another folder, or {way_out}", param, ctx)
         return path
@@ -117,6 +128,8 @@ _INPUT = _TableFile(ENDINGS, exists=True)
 _OUTPUT = _TableFile(WRITABLE, writable=True)
 _RUN = click.Path(exists=True, file_okay=False, path_type=Path)
 _NEW_RUN = _NewFolder(file_okay=False)
+_PRESET = click.Choice(("small", "medium", "full"))
+_UPDATES = click.Path(exists=True, dir_okay=False, path_type=Path)
 _seed = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random.")
 
 
@@ -157,6 +170,7 @@ def main() -> None:
     "--group", metavar="COLUMN", help="Which rows belong together; no fold parts them, it is not learned from."
 )
 @click.option("--time-order", is_flag=True, help="The rows are in the order of time: the last ones are validated by.")
+@click.option("--time", "time_column", metavar="COLUMN", help="The column of time: the latest rows are validated by.")
 @_seed
 @click.option("--time-limit", type=_Seconds(), help="In all, from the start of the command.  [default: 60]")
 @click.option("--n-trials", type=click.IntRange(min=1), help="End after so many; without --time-limit there is none.")
@@ -166,7 +180,9 @@ def main() -> None:
     type=click.Path(exists=True, path_type=Path),
     help="What to try first: a portfolio's file, or an earlier run.  [default: the one that ships]",
 )
-@click.option("--out", type=_NEW_RUN, required=True, help="The run folder to make.")
+@click.option("--preset", type=_PRESET, help="What is searched; see raytabdl space.  [default: medium]")
+@click.option("--updates", type=_UPDATES, help="A YAML file of updates to it.")
+@click.option("--out", type=_NEW_RUN, required=True, help="The run folder to make, or its address in a store.")
 @click.pass_obj
 def fit(
     began: float,
@@ -177,19 +193,23 @@ def fit(
     weight: str | None,
     group: str | None,
     time_order: bool,
+    time_column: str | None,
     seed: int,
     time_limit: float | None,
     n_trials: int | None,
     workers: int | None,
     portfolio: Path | None,
-    out: Path,
+    preset: str | None,
+    updates: Path | None,
+    out: Path | str,
 ) -> None:
     """Fit TABLE, and keep the run in a new folder."""
-    if group is not None and time_order:
-        raise click.UsageError("--group and --time-order both say which rows are validated by: leave one out")
+    ways = {"--group": group is not None, "--time-order": time_order, "--time": time_column is not None}
+    if len(asked := [option for option, is_given in ways.items() if is_given]) > 1:
+        raise click.UsageError(f"{' and '.join(asked)} all say which rows are validated by: leave all but one out")
     frame = read_table(table)
     named = {"--target": target, "--weight": weight, "--group": group}
-    for option, column in named.items():
+    for option, column in {**named, "--time": time_column}.items():
         if column is not None and column not in frame.columns:
             hint = f"'{option}'"
             raise click.BadParameter(f"{table} has no column {column!r}; it has {list(frame)}", param_hint=hint)
@@ -208,10 +228,11 @@ def fit(
     estimator = (TabularClassifier if is_classification else TabularRegressor)(
         None if time_limit is None else _remaining(began, time_limit),
         metric=metric_name,
-        validation=TimeOrder() if time_order else None,
+        validation=TimeOrder(time_column) if time_order or time_column is not None else None,
         n_trials=n_trials,
         seed=seed,
         n_workers=workers,
+        choices=_choices(preset, updates),
         portfolio=portfolio,
         run_folder=out,
         progress=True,
@@ -267,17 +288,19 @@ def show_leaderboard(run: Path, as_json: bool) -> None:
 
 
 @commands.command()
-@click.argument("run", type=_RUN)
-def resume(run: Path) -> None:
+@click.argument("run", type=_Run(exists=True, file_okay=False))
+@click.option("--preset", type=_PRESET, help="Of a fit with --updates the same again.  [default: that of the fit]")
+@click.option("--updates", type=_UPDATES, help="The same file again.")
+def resume(run: Path | str, preset: str | None, updates: Path | None) -> None:
     """Go on with RUN, which was interrupted, in the time that it has left."""
-    from raytabdl.estimators import estimator_class
+    from raytabdl import estimators
 
-    estimator_class(run).resume(run, progress=True)
+    estimators.resume(run, choices=_choices(preset, updates), progress=True)
 
 
 @commands.command("space")
-@click.option("--preset", "name", type=click.Choice(("small", "medium", "full")), default="medium", show_default=True)
-@click.option("--updates", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A YAML file of updates.")
+@click.option("--preset", "name", type=_PRESET, default="medium", show_default=True)
+@click.option("--updates", type=_UPDATES, help="A YAML file of updates.")
 def show_space(name: str, updates: Path | None) -> None:
     """Show what is searched: each hyperparameter with its values and where it is active.
 
@@ -286,8 +309,7 @@ def show_space(name: str, updates: Path | None) -> None:
     from raytabdl.describe import describe
     from raytabdl.presets import preset
 
-    choices = preset(name)
-    table = describe(choices if updates is None else choices.updated_from(updates))
+    table = describe(preset(_choices(name, updates)))
     show_table(f"The {name} space: {len(table)} hyperparameters", table)
 
 
@@ -296,7 +318,7 @@ def show_space(name: str, updates: Path | None) -> None:
 @click.option("--time-limit", type=_Seconds(), default=60.0, show_default=True, help="From the start of the command.")
 @click.option("--out", type=_NEW_RUN, help="The run folder to make.  [default: a new one below raytabdl_runs]")
 @click.pass_obj
-def demo(began: float, seed: int, time_limit: float, out: Path | None) -> None:
+def demo(began: float, seed: int, time_limit: float, out: Path | str | None) -> None:
     """Fit the bundled table adult, and score it on held-out rows beside scikit-learn's HistGradientBoosting."""
     from raytabdl.demo import fit_demo, score_demo
 
@@ -309,6 +331,15 @@ def demo(began: float, seed: int, time_limit: float, out: Path | None) -> None:
     show_table("Held-out rows", score_demo(clf, held_out))
     click.echo("HistGradientBoosting has its default settings and was fitted afterwards, on the same rows.")
     click.echo(f"The run is in {clf.folder_.path}")
+
+
+def _choices(name: str | None, updates: Path | None) -> str | Choices | None:
+    """What is searched, where an option says so."""
+    if updates is None:
+        return name
+    from raytabdl.presets import preset
+
+    return preset(name).updated_from(updates)
 
 
 def _is_classification(y: pd.Series, task: str) -> bool:

@@ -28,7 +28,7 @@ class HeldOut:
     y_test: pd.Series
 
 
-def fit_demo(seconds_left: Callable[[], float], seed: int, out: Path | None) -> tuple[TabularClassifier, HeldOut]:
+def fit_demo(seconds_left: Callable[[], float], seed: int, out: Path | str | None) -> tuple[TabularClassifier, HeldOut]:
     """A classifier of the table adult (48,842 rows), fitted on three quarters of its rows."""
     X, y = datasets.load("adult")
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.25, stratify=y, random_state=0)

@@ -120,15 +120,19 @@ class EnsembleBuilder:
 
     def candidates(self) -> list[str]:
         """The best member of each trial on fold 0, best first, at most ``n_best`` of them."""
+        return self._worthy()[: self.n_best]
+
+    def _worthy(self) -> list[str]:
+        """The best member of each trial on fold 0, best first; of equals the one that was trained for longest."""
         on_first = [member for member in self.losses if fold_of(member) == 0]
         by_trial: dict[str, str] = {}
-        for member in sorted(on_first, key=lambda member: self.losses[member]):
+        for member in sorted(on_first, key=lambda member: (self.losses[member], -budget_of(member))):
             by_trial.setdefault(trial_of(member), member)
         best = list(by_trial.values())
         if best and math.isfinite(self.worst_loss):
             enough = self.worst_loss - LEAST_GAIN * (self.worst_loss - self.losses[best[0]])
             best = [member for member in best if self.losses[member] < enough] or best[:1]
-        return best[: self.n_best]
+        return best
 
     def holdout(self) -> Ensemble | None:
         """The ensemble of the candidates, selected on fold 0 alone; None where there is nothing."""
@@ -149,8 +153,7 @@ class EnsembleBuilder:
         fold 0 can tell: the models of the folds and the further rows are worth more than that. Else, and while there
         is but one bag, selected on fold 0. Either way a trial is represented by its models of all folds that there are.
         """
-        folds = {member: self._folds(member) for member in self.candidates()}
-        bags = {member: own for member, own in folds.items() if len(own) == 1 + len(self.other_folds)}
+        bags = self._bags()
         if self.other_folds and len(bags) >= LEAST_BAGS and self._are_as_good(list(bags)):
             out_of_fold = {m: np.concatenate([self.predictions[f] for f in own]) for m, own in bags.items()}
             y = np.concatenate([self.y, *self.other_folds])
@@ -184,6 +187,23 @@ class EnsembleBuilder:
         mean = ensemble.predict(predictions)
         factors = tuned_factors(y, mean, self.metric, weights)
         return replace(ensemble, loss=self.metric.loss(y, decided(mean, factors), weights), factors=factors)
+
+    def _bags(self) -> dict[str, list[str]]:
+        """The models of all folds by their member on fold 0, where there are all: the ``n_best`` of the lowest losses.
+
+        By the mean over the folds: among many trials those that are best on fold 0 alone owe it to chance.
+        """
+        of_trials: dict[str, list[str]] = {}
+        for member in self.losses:
+            if fold_of(member) > 0:
+                of_trials.setdefault(trial_of(member), []).append(member)
+        bags = {}
+        for member in self._worthy():
+            others = {fold_of(m): m for m in of_trials.get(trial_of(member), ())}
+            if len(others) == len(self.other_folds):
+                bags[member] = [member, *(others[fold] for fold in sorted(others))]
+        best = sorted(bags, key=lambda member: sum(self.losses[own] for own in bags[member]))[: self.n_best]
+        return {member: bags[member] for member in best}
 
     def _are_as_good(self, bags: Sequence[str]) -> bool:
         """Whether what is selected among the bags is within one standard error of what is selected among all.
@@ -261,6 +281,11 @@ def member_key(trial_id: str, budget: int) -> str:
 def trial_of(member: str) -> str:
     """The trial whose configuration a member has, on whatever fold."""
     return member.partition("@")[0].partition(".")[0]
+
+
+def budget_of(member: str) -> int:
+    """The budget at which a member was published."""
+    return int(member.partition("@")[2])
 
 
 def fold_of(member: str) -> int:

@@ -20,7 +20,9 @@ from raytabdl.clock import Clock
 from raytabdl.exceptions import RunFolderError
 from raytabdl.fitted import Fitted
 from raytabdl.inputs import Array, Target, TaskType
+from raytabdl.metrics import Metric
 from raytabdl.parameters import checked_settings
+from raytabdl.persistence import local_path
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
@@ -32,18 +34,19 @@ from raytabdl.runtime.run import (
     connecting,
     execute,
     new_run_folder,
+    read_preset,
     read_settings,
     spent_seconds,
     write_run,
 )
 from raytabdl.scorers import MetricChoice, check_known, chosen_metric
 from raytabdl.search.policy import N_FOLDS
-from raytabdl.space import Choices
+from raytabdl.space import Choices, configuration_space
 from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
 from raytabdl.validation import Validation, check_parts
 from raytabdl.warm_start import PortfolioChoice, chosen_portfolio
 
-__all__ = ["Figures", "TabularClassifier", "TabularRegressor", "estimator_class", "load"]
+__all__ = ["Figures", "TabularClassifier", "TabularRegressor", "estimator_class", "load", "resume"]
 
 E = TypeVar("E", bound="_Tabular")
 
@@ -102,9 +105,9 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
     ) -> E:
         """Searches until the time is up and keeps the ensemble.
 
-        ``X`` is a table of n rows (pandas, polars, arrow, numpy, scipy sparse, a list of rows), ``y`` has n targets; or
-        ``X`` is the path of a file, and ``y`` the name of its target column. Ctrl-C ends the search and keeps what
-        there is. Raises DataError where the data cannot be learned from, SettingError
+        ``X`` is a table of n rows (pandas, polars, arrow, numpy, scipy sparse, a list of rows) or the path of a file,
+        ``y`` has n targets, or is the name of a column of the table, as ``sample_weight`` and ``groups`` may be. Ctrl-C
+        ends the search and keeps what there is. Raises DataError where the data cannot be learned from, SettingError
         where a parameter has a value that it cannot have, RunFolderError where ``run_folder`` holds something.
 
         ``sample_weight`` has n numbers of at least 0; a row of weight 0 is as if it were not there. Weighted are the
@@ -122,7 +125,9 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         folder = new_run_folder(None if uri or self.run_folder is None else Path(self.run_folder))
         # Ray takes seconds to start, which the table is read in. A table that cannot be learned from ends it again.
         with mirrored(folder.path, uri), connecting(settings) as connection:
-            X, y = table_and_target(X, y)
+            X, y, of_rows = table_and_target(X, y, {"sample_weight": sample_weight, "groups": groups})
+            if X_valid is not None:
+                X_valid, y_valid, _ = table_and_target(X_valid, y_valid)
             classes, codes = self._encode_target(y)
             target = infer_target(codes, classes)
             task = make_task(
@@ -131,8 +136,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 target,
                 N_FOLDS,
                 np.random.default_rng(settings.seed),
-                sample_weight=sample_weight,
-                groups=groups,
+                **of_rows,
                 validation=self.validation,
                 holdout=None if X_valid is None else (X_valid, encode_further(y_valid, classes, "y_valid")),
             )
@@ -148,7 +152,12 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 "validation": self.validation,
                 "portfolio": self.portfolio,
             }
-            write_run(run, classes, _name_of(y), [name for name, value in further.items() if value is not None])
+            write_run(
+                run,
+                classes,
+                _name_of(y, task.schema.names),
+                [name for name, value in further.items() if value is not None],
+            )
             with show(self.progress, run) as shown, telling(self.callbacks, run, shown) as watch:
                 execute(run, connection, watch)
         if set(folder.history().trials) == {"quick-dummy"}:
@@ -157,7 +166,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 "a longer time_limit",
                 stacklevel=2,
             )
-        return self._take(folder, load_predictor(folder, run.choices, is_own=True))
+        return self._take(folder, load_predictor(folder, run.choices, is_own=True), metric)
 
     @classmethod
     def resume(
@@ -173,16 +182,23 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
         Finished trials are not run again; a run that ended by itself is loaded. One in a store is brought into a new
         folder first. ``choices`` and ``metric`` are given again where the run was started with objects, which its
-        folder does not hold. Raises RunFolderError where there is no run.
+        folder does not hold. Raises RunFolderError where there is no run, SettingError where the choices are others.
         """
         check_callbacks(callbacks)
-        mirror: Mirror | None = None
-        folder = RunFolder(Path(run_folder).absolute())
-        if is_uri(run_folder):
-            folder = new_run_folder(None)
-            mirror = Mirror(folder.path, str(run_folder))
-            mirror.pull()
+        return cls._resume(*_brought(run_folder), choices, metric, progress, callbacks)
+
+    @classmethod
+    def _resume(
+        cls: type[E],
+        folder: RunFolder,
+        mirror: Mirror | None,
+        choices: str | Choices | None,
+        metric: MetricChoice,
+        progress: bool | None,
+        callbacks: Sequence[Any] | None,
+    ) -> E:
         settings = read_settings(folder)
+        choices = choices or read_preset(folder)
         if folder.is_complete:
             return cls.load(folder.path, choices=choices)
         classes, target = read_labels(folder.path / "labels.json")
@@ -196,6 +212,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             progress=progress,
             callbacks=callbacks,
         )
+        folder.check_space(configuration_space(preset(choices), settings.seed))
         limit = math.inf if settings.time_limit is None else settings.time_limit
         task = folder.read_task(target)
         run = Run(
@@ -215,7 +232,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             telling(callbacks, run, shown) as watch,
         ):
             execute(run, connection, watch)
-        return estimator._take(folder, load_predictor(folder, run.choices, is_own=True))
+        return estimator._take(folder, load_predictor(folder, run.choices, is_own=True), run.metric)
 
     @classmethod
     def load(cls: type[E], path: str | Path, *, choices: str | Choices | None = None) -> E:
@@ -224,16 +241,17 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         ``choices`` must hold the classes of the user's own among the members. Raises CorruptModelError where a file is
         missing or not what was written, RunFolderError where there is no model, or one of another kind of task.
         """
-        folder = RunFolder(Path(path).absolute())
+        folder = RunFolder(local_path(path))
         return cls._of(folder, load_predictor(folder, preset(choices or "full")), choices)
 
     @classmethod
     def _of(cls: type[E], folder: RunFolder, predictor: Predictor, choices: str | Choices | None) -> E:
         _check_kind(cls, predictor.target, folder)
-        return cls(**asdict(read_settings(folder)), choices=choices)._take(folder, predictor)
+        return cls(**asdict(read_settings(folder)), choices=choices or read_preset(folder))._take(folder, predictor)
 
-    def _take(self: E, folder: RunFolder, predictor: Predictor) -> E:
+    def _take(self: E, folder: RunFolder, predictor: Predictor, metric: Metric | None = None) -> E:
         """Sets the fitted attributes, in the place of those of an earlier fit."""
+        self._metric = metric
         self.predictor_ = predictor
         self.folder_ = folder
         self.n_features_in_ = len(predictor.schema.names)
@@ -329,14 +347,38 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
 
 def load(path: str | Path, *, choices: str | Choices | None = None) -> TabularClassifier | TabularRegressor:
     """The estimator of a saved model or a finished run, of the kind that it is."""
-    folder = RunFolder(Path(path).absolute())
+    folder = RunFolder(local_path(path))
     predictor = load_predictor(folder, preset(choices or "full"))
     return _class_for(predictor.target)._of(folder, predictor, choices)
 
 
+def resume(
+    run_folder: str | Path,
+    *,
+    choices: str | Choices | None = None,
+    metric: MetricChoice = None,
+    progress: bool | None = None,
+    callbacks: Sequence[Any] | None = None,
+) -> TabularClassifier | TabularRegressor:
+    """Goes on with a run that was interrupted, as ``resume`` of the estimator that it is of."""
+    check_callbacks(callbacks)
+    folder, mirror = _brought(run_folder)
+    return estimator_class(folder.path)._resume(folder, mirror, choices, metric, progress, callbacks)
+
+
+def _brought(run_folder: str | Path) -> tuple[RunFolder, Mirror | None]:
+    """The folder of a run; of one in a store a new folder, and what copies it back."""
+    if not is_uri(run_folder):
+        return RunFolder(local_path(run_folder)), None
+    folder = new_run_folder(None)
+    mirror = Mirror(folder.path, str(run_folder))
+    mirror.pull()
+    return folder, mirror
+
+
 def estimator_class(path: str | Path) -> type[TabularClassifier] | type[TabularRegressor]:
     """Which estimator a run or a saved model is of."""
-    folder = RunFolder(Path(path).absolute())
+    folder = RunFolder(local_path(path))
     read_settings(folder)
     _, target = read_labels(folder.path / "labels.json")
     return _class_for(target)
@@ -346,10 +388,10 @@ def _class_for(target: Target) -> type[TabularClassifier] | type[TabularRegresso
     return TabularClassifier if target.task_type.is_classification else TabularRegressor
 
 
-def _name_of(y: Any) -> str | None:
-    """The name of a series; a frame may have a column of that name instead."""
+def _name_of(y: Any, columns: Sequence[str]) -> str | None:
+    """The name of a series, by which a table has its target, unless a column that is learned from has it."""
     name = getattr(y, "name", None)
-    return name if isinstance(name, str) else None
+    return name if isinstance(name, str) and name not in columns else None
 
 
 def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from raytabdl.checks import table_and_target
 from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.persistence import local_path
 from raytabdl.predictor import Predictor
 from raytabdl.presets import preset
 from raytabdl.reselection import reselect
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.run import read_settings
 from raytabdl.scorers import MetricChoice, chosen_metric
+from raytabdl.scores import scores
 from raytabdl.space import Choices
 from raytabdl.task import encode_further
 from raytabdl.trajectory import tested, trajectory
@@ -34,6 +37,7 @@ class Fitted:
     metric: MetricChoice
     choices: str | Choices | None
     ensemble_size: int
+    _metric: Metric | None
 
     def save(self, path: str | Path) -> None:
         """Writes what predicting needs to a folder, without pickle; it replaces a model that was saved there before.
@@ -87,8 +91,19 @@ class Fitted:
             from raytabdl.report.collect import shown_metric
 
             return trajectory(folder, shown_metric(folder, self._own_metric()))
+        X_test, y_test, _ = table_and_target(X_test, y_test)
         metric, y = self._known_metric(self.metric), encode_further(y_test, classes, "y_test")
         return tested(folder, self.predictor_, preset(self.choices or "full"), metric, X_test, y)
+
+    def evaluate(self, X: Any, y: Any) -> dict[str, float]:
+        """The value of each metric of the task on further rows, which ``fit`` has not seen; NaN where it has none.
+
+        ``score`` is scikit-learn's, accuracy or R2, whatever the metric of the fit. Raises DataError where a target is
+        missing or of a class that training did not see.
+        """
+        check_is_fitted(self)
+        X, y, _ = table_and_target(X, y)
+        return scores(self.predictor_, X, y)
 
     def fit_summary(self) -> str:
         """What the fit did, in a few lines: score, ensemble, trials by status, failures by reason."""
@@ -130,7 +145,8 @@ class Fitted:
         return chosen_metric(choice, self.folder_.read_task(target).y, target, self.predictor_.classes)
 
     def _own_metric(self) -> Metric | None:
-        return self.metric if isinstance(self.metric, Metric) else None
+        """The metric of the fit, where this is the estimator that was fitted: a name may not be enough to know it."""
+        return self._metric
 
     def _kept_folder(self) -> RunFolder:
         check_is_fitted(self)
@@ -143,7 +159,7 @@ class Fitted:
 
 def _free_for_model(path: str | Path) -> RunFolder:
     """The folder of a saved model to be. Raises RunFolderError where it holds something that is none."""
-    folder = RunFolder(Path(path).absolute())
+    folder = RunFolder(local_path(path))
     if not (folder.is_free() or folder.is_saved_model):
         raise RunFolderError(
             f"{folder.path} holds something that is no saved model; choose another folder or delete it"

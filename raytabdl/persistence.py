@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -26,6 +27,9 @@ from raytabdl.exceptions import CorruptModelError, RaytabdlError, RunFolderError
 MANIFEST = "manifest.json"
 _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64}
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+"""How an address begins, also once it was made a path of; of a drive there is one letter."""
+
 FORMAT = 1
 """The version of the layout of run folders and saved models."""
 
@@ -34,6 +38,16 @@ def make_folder(path: Path) -> Path:
     """The folder, made where it was missing, closed to other users."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def local_path(path: str | Path) -> Path:
+    """The absolute path of a folder. Raises RunFolderError where it is the address of an object store."""
+    if _ADDRESS.match(str(path)):
+        raise RunFolderError(
+            f"{path} is the address of a store, where a folder is needed; the run_folder of a fit may lie in a store, "
+            "and is given as a string then: 's3://bucket/path'"
+        )
+    return Path(path).absolute()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

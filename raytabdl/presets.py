@@ -69,6 +69,11 @@ def full() -> Choices:
 PRESETS: dict[str, Callable[[], Choices]] = {"small": small, "medium": medium, "full": full}
 
 
+def preset_name(choices: Choices) -> str | None:
+    """The name by which ``preset`` gives the same choices, or None where there is none."""
+    return next((name for name, build in PRESETS.items() if build() == choices), None)
+
+
 def preset(choices: str | Choices | None) -> Choices:
     """The preset of that name; choices as they are; ``medium`` for None."""
     if isinstance(choices, Choices):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
-from raytabdl.exceptions import CorruptModelError, RunFolderError
+from raytabdl.exceptions import CorruptModelError, RunFolderError, SettingError
 from raytabdl.history import History, append_line, read_history
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.labels import labels_from_json, labels_to_json
@@ -284,6 +284,20 @@ class RunFolder:
     def write_space(self, space: ConfigurationSpace) -> None:
         """Writes what is searched, in ConfigSpace's own form."""
         write_json(self.space, space.to_serialized_dict())
+
+    def check_space(self, space: ConfigurationSpace) -> None:
+        """Raises SettingError where the run has searched another space: its trials say nothing in this one."""
+        if not self.space.exists():
+            return
+        known, own = read_json(self.space), json.loads(json.dumps(space.to_serialized_dict()))
+        if known["hyperparameters"] == own["hyperparameters"]:
+            return
+        names = [{each["name"] for each in one["hyperparameters"]} for one in (known, own)]
+        further = ", ".join(sorted(names[0] ^ names[1])[:3]) or "their ranges"
+        raise SettingError(
+            f"choices must be those that the run in {self.path} was started with, got others (they differ in "
+            f"{further}); hand over the same choices again"
+        )
 
     def read_space(self) -> ConfigurationSpace:
         """The space of a run that has searched. Raises RunFolderError where it has not."""

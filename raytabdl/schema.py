@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from raytabdl.exceptions import DataError
 from raytabdl.frames import column_names, has_names, to_frame
 from raytabdl.inputs import Inputs
-from raytabdl.texts import NUMBER, form_of
+from raytabdl.texts import NUMBERS, form_of
 from raytabdl.values import PARTS, as_number, date_part, days, floats, of_texts, refuse_complex
 from raytabdl.words import common_words, word_counts
 
@@ -162,7 +162,8 @@ class Schema:
         return plain
 
     def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
-        by_name = has_names(frame) and (self.named or set(column_names(frame)) == set(self.names))
+        needed = {column.name for column in self.columns}
+        by_name = has_names(frame) and (self.named or needed <= set(column_names(frame)) <= set(self.names))
         if not by_name:
             if frame.shape[1] != len(self.names):
                 raise DataError(
@@ -295,7 +296,7 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
         form = _form(values, name)
         if not form:
             return _infer_category(values, name)
-        kind = Kind.NUMBER if form == NUMBER else Kind.DATETIME
+        kind = Kind.NUMBER if form in NUMBERS else Kind.DATETIME
     read = _read(values, Column(name, kind, form=form))
     present = read[np.isfinite(read)]
     if len(present) == 0:

@@ -30,9 +30,20 @@ def check_known(choice: MetricChoice, task_type: TaskType) -> None:
 
 
 def chosen_metric(choice: MetricChoice, y: Array, target: Target, classes: NDArray[Any] | None) -> Metric:
-    """The metric of a name, of a function or of a scorer, for a target that has the classes."""
+    """The metric of a name, of a function or of a scorer, for a target that has the classes.
+
+    Raises SettingError where it cannot measure the target.
+    """
     if choice is None or isinstance(choice, (str, Metric)):
-        return find_metric(choice, target.task_type)
+        known = find_metric(choice, target.task_type)
+        truth, perfect, _ = _examples(y, target)
+        with np.errstate(invalid="ignore", divide="ignore"):  # the logarithm of what is not above -1
+            if not np.isfinite(known.measure(truth, perfect)):
+                raise SettingError(
+                    f"metric {known.name} cannot measure targets that go from {truth.min():g} to {truth.max():g}; "
+                    "choose another one, or shift the target"
+                )
+        return known
     return own_metric(choice, y, target, classes)
 
 

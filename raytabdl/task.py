@@ -237,6 +237,12 @@ def make_task(
             folds = _folds(y, None if codes is None else codes[kept], target, n_folds, rng)
         task = Task(inputs, y, target, schema, folds)
     check_size(len(task.y), task.n_valid(), target)
+    if target.task_type.is_classification and len(np.unique(task.truth(0).y)) < 2:
+        warnings.warn(
+            "all rows that models are compared by are of one class, so that hardly a metric tells a good model from a "
+            "bad one; have more rows of the others, or other validation rows",
+            stacklevel=3,
+        )
     if leaks := _leaks(task):
         warnings.warn(f"columns that are the target under another name: {leaks}; drop them from X", stacklevel=3)
     return task

@@ -10,8 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-NUMBER = "number"
-"""The form of strings that are numbers; other forms are those of dates, as ``pandas.to_datetime`` names them."""
+NUMBER, THOUSANDS, DECIMAL_COMMA = "number", "1,234.5", "1.234,5"
+NUMBERS = (NUMBER, THOUSANDS, DECIMAL_COMMA)
+"""The forms of strings that are numbers, the latter two perhaps with a currency or a percent sign.
+
+Other forms are those of dates, as ``pandas.to_datetime`` names them.
+"""
+
+_SEPARATORS = {THOUSANDS: (",", "."), DECIMAL_COMMA: (".", ",")}
+_SIGNS = "$€£¥%"
 
 _DAYS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y")
 DATES = ("ISO8601", *(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")))
@@ -43,23 +50,41 @@ def form_of(texts: Sequence[str]) -> str:
 
     >>> form_of(["2024-02-29", "?", "2024-03-01 12:30"]), form_of(["29.02.2024", "01.03.2024"]), form_of(["a", "1"])
     ('ISO8601', '%d.%m.%Y', '')
+    >>> form_of([f"{i},5 €" for i in range(30)]), form_of([f"${i},200.00" for i in range(30)])
+    ('1.234,5', '1,234.5')
     """
     first = list(islice(_present(texts), _N_TRIED))  # of millions of names a look at some is enough
-    are_numbers = len(first) > MIN_NUMBERS and _are_numbers(first)
     if any(len(text) > _LONGEST for text in first):
         return ""
-    forms = [form for form in DATES if _fits(first, form)] if first and all(map(_DATE.match, first)) else []
-    if not (are_numbers or forms):
+    of_numbers = [form for form in NUMBERS if len(first) > MIN_NUMBERS and _are_numbers(first, form)]
+    of_dates = [form for form in DATES if _fits(first, form)] if first and all(map(_DATE.match, first)) else []
+    if not (of_numbers or of_dates):
         return ""
     present = list(_present(texts))
-    if are_numbers and _are_numbers(present):
-        return NUMBER
-    return next((form for form in forms if len(present) > 1 and _fits(present, form)), "")
+    for form in of_numbers:
+        if _are_numbers(present, form):
+            return form
+    return next((form for form in of_dates if len(present) > 1 and _fits(present, form)), "")
 
 
-def read_numbers(texts: Sequence[str]) -> NDArray[np.float64]:
-    """NaN where a string is no number."""
-    return pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(np.float64)
+def read_numbers(texts: Sequence[str], form: str = NUMBER) -> NDArray[np.float64]:
+    """NaN where a string is no number in that form, or plainly; per cent are not divided by a hundred."""
+    plain = pd.Series(texts, dtype=object)
+    if form != NUMBER:
+        plain = plain.map(lambda text: _plain_number(text, *_SEPARATORS[form]))
+    return pd.to_numeric(plain, errors="coerce").to_numpy(np.float64)
+
+
+def _plain_number(text: str, thousands: str, decimal: str) -> str:
+    """The number without signs and separators; the text itself where its groups are not of three digits."""
+    bare = text.strip(_SIGNS + " \u00a0")
+    if bare[:1] in ("+", "-"):
+        bare = bare[0] + bare[1:].lstrip(_SIGNS + " \u00a0")
+    whole, _, fraction = bare.partition(decimal)
+    first, *groups = whole.split(thousands)
+    if all(len(group) == 3 for group in groups) and len(first.lstrip("+-")) <= (3 if groups else _LONGEST):
+        return f"{first}{''.join(groups)}.{fraction}"
+    return text
 
 
 def read_dates(texts: Sequence[str], form: str) -> NDArray[np.datetime64]:
@@ -77,8 +102,8 @@ def _present(texts: Iterable[str]) -> Iterator[str]:
     return (text.strip() for text in texts if not is_missing(text))
 
 
-def _are_numbers(texts: Sequence[str]) -> bool:
-    return not np.isnan(read_numbers(texts)).any() and not any(map(_CODE.match, texts))
+def _are_numbers(texts: Sequence[str], form: str) -> bool:
+    return not np.isnan(read_numbers(texts, form)).any() and not any(map(_CODE.match, texts))
 
 
 def _fits(texts: Sequence[str], form: str) -> bool:

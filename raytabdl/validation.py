@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError, SettingError
 from raytabdl.inputs import Array, Rows, Target
+from raytabdl.texts import form_of
+from raytabdl.values import of_texts
 
 TRAINED, UNUSED = -1, -2
 MAX_VALIDATION_ROWS = 20_000
@@ -43,9 +45,9 @@ class Splitter(Protocol):
 class TimeOrder:
     """Validation by the latest rows, of models that are trained on those before them.
 
-    The rows are in the order of time, or in that of ``column``, a column of the table with numbers, dates or strings
-    whose order is that of time; rows of one time are on the same side. ``share`` of the rows are validated by, at most
-    20,000. There is one fold: models that end earlier would not know what is latest.
+    The rows are in the order of time, or in that of ``column``, a column of the table with numbers, dates, strings of
+    either, or strings whose order is that of time; rows of one time are on the same side. ``share`` of the rows are
+    validated by, at most 20,000. There is one fold: models that end earlier would not know what is latest.
 
     >>> from raytabdl import TabularRegressor, TimeOrder
     >>> reg = TabularRegressor(60, validation=TimeOrder("date"))
@@ -93,8 +95,9 @@ def check_parts(validation: object, groups: Any, X_valid: Any, y_valid: Any) -> 
 def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) -> Folds:
     """The fold of each row: every class, or every stretch of a sorted target, is spread evenly over the folds.
 
-    There are fewer folds where no class has that many rows. The rows of a class with fewer rows than folds are
-    spread over the folds after the first, and the only row of a class is always trained on.
+    There are fewer folds where no class has that many rows, or where the rarer one of two has fewer. The rows of a
+    class with fewer rows than folds are spread over the folds after the first, and the only row of a class is always
+    trained on.
     """
     n_rows = len(y)
     n_folds = min(n_folds, n_rows)
@@ -108,7 +111,8 @@ def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) 
         folds[by_target] = order
         return folds
     counts = np.bincount(y.astype(np.int64), minlength=target.n_classes)
-    n_folds = max(2, min(n_folds, int(counts.max())))
+    # Of several classes a rare one may miss in a fold; of two it would leave nothing to tell apart.
+    n_folds = max(2, min(n_folds, int(counts.min() if target.n_classes == 2 else counts.max())))
     start = 0
     offset = 0
     for count in counts:
@@ -198,7 +202,7 @@ def _times(frame: pd.DataFrame, column: str) -> Rows:
     if column not in frame.columns:
         raise DataError(f"validation goes by column {column!r}, which X does not have; it has {list(frame.columns)}")
     try:
-        codes, _ = pd.factorize(frame[column], sort=True)
+        codes, _ = pd.factorize(_readable(frame[column], column), sort=True)
     except TypeError as error:
         raise DataError(f"column {column!r} must have an order to go by: {error}") from error
     missing = np.flatnonzero(codes < 0)
@@ -207,6 +211,15 @@ def _times(frame: pd.DataFrame, column: str) -> Rows:
             f"column {column!r} has no time in {len(missing)} rows, the first at position {missing[0]}; drop these rows"
         )
     return np.asarray(codes, np.int64)
+
+
+def _readable(times: pd.Series, column: str) -> pd.Series:
+    """Strings that are numbers or dates as these: the order of their letters is another."""
+    texts = times.dropna().astype(object)
+    if not len(texts) or not all(isinstance(text, str) for text in texts.head(1_000)):
+        return times
+    form = form_of(texts.astype(str).unique().tolist())
+    return pd.Series(of_texts(times, form, column)) if form else times
 
 
 def _line(pair: Pair, i: int, n_rows: int) -> Folds:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
-from raytabdl.texts import NUMBER, is_missing, read_dates, read_numbers
+from raytabdl.texts import NUMBERS, is_missing, read_dates, read_numbers
 
 
 def refuse_complex(name: str) -> NoReturn:
@@ -38,7 +38,9 @@ def floats(values: pd.Series, name: str) -> NDArray[np.float64]:
         warnings.warn(f"column {name!r} held numbers in training and holds strings here; they are read", stacklevel=5)
     present = values[values.notna()]
     read = np.array([as_number(value) for value in present], np.float64)
-    _refuse_values(present[np.isnan(read)], "numbers", name)
+    is_bad = np.isnan(read)
+    is_bad[is_bad] = [not (isinstance(value, str) and is_missing(value)) for value in present[is_bad]]
+    _refuse_values(present[is_bad], "numbers", name)
     result = np.full(len(values), np.nan)
     result[values.notna().to_numpy()] = read
     return result
@@ -50,19 +52,19 @@ def of_texts(values: pd.Series, form: str, name: str) -> NDArray[np.float64]:
     A later table may hold the numbers or dates themselves. What is neither counts as missing, with a warning.
     """
     dtype = values.dtype
-    if pd.api.types.is_numeric_dtype(dtype) and form == NUMBER:
+    if pd.api.types.is_numeric_dtype(dtype) and form in NUMBERS:
         return floats(values, name)
-    if pd.api.types.is_datetime64_any_dtype(dtype) and form != NUMBER:
+    if pd.api.types.is_datetime64_any_dtype(dtype) and form not in NUMBERS:
         return days(values, name)
     codes, uniques = pd.factorize(values.astype(object), use_na_sentinel=True)
     texts = [str(value).strip() for value in uniques]
-    read = read_numbers(texts) if form == NUMBER else _days_of_stamps(read_dates(texts, form))
+    read = read_numbers(texts, form) if form in NUMBERS else _days_of_stamps(read_dates(texts, form))
     is_bad = np.isnan(read) & ~np.array([is_missing(text) for text in texts], bool)
-    if form != NUMBER and is_bad.any():  # who sends rows to a model writes dates as JSON has them
+    if form not in NUMBERS and is_bad.any():  # who sends rows to a model writes dates as JSON has them
         read[is_bad] = _days_of_stamps(read_dates([texts[i] for i in np.flatnonzero(is_bad)], "ISO8601"))
         is_bad &= np.isnan(read)
     if is_bad.any():
-        n_bad, wanted = int(is_bad[codes[codes >= 0]].sum()), "numbers" if form == NUMBER else "dates"
+        n_bad, wanted = int(is_bad[codes[codes >= 0]].sum()), "numbers" if form in NUMBERS else "dates"
         warnings.warn(
             f"column {name!r} has {n_bad} values that are no {wanted}, among them {texts[is_bad.argmax()]!r}; they "
             "count as missing",

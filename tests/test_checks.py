@@ -3,10 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from raytabdl import checks
-from raytabdl.checks import available_memory
+from raytabdl.checks import available_memory, table_and_target
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Target, TaskType
 from raytabdl.task import make_task
@@ -42,3 +44,20 @@ def test_a_table_that_the_memory_cannot_hold_is_refused_with_numbers(monkeypatch
     for enough in (600_000, None):
         monkeypatch.setattr(checks, "available_memory", lambda enough=enough: enough)
         assert len(make_task(X, y, target, 5, np.random.default_rng(0)).y) == 1_000
+
+
+def test_columns_of_the_table_are_named_in_the_place_of_their_values(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [1, 2], "y": [0, 1], "w": [1.0, 3.0], "g": ["a", "b"]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for table in (frame, tmp_path / "t.csv", pa.Table.from_pandas(frame)):
+        X, y, of_rows = table_and_target(table, "y", {"sample_weight": "w", "groups": "g"})
+        assert list(X) == ["x"]
+        assert (list(y), list(of_rows["sample_weight"]), list(of_rows["groups"])) == ([0, 1], [1, 3], ["a", "b"])
+    with pytest.raises(DataError, match=r"groups is the name of a column that the table does not have, 'h'"):
+        table_and_target(frame, "y", {"groups": "h"})
+
+
+def test_rows_of_another_order_are_warned_of_whatever_they_belong_to() -> None:
+    frame = pd.DataFrame({"x": [1, 2]})
+    with pytest.warns(UserWarning, match="indexes of X and sample_weight differ"):
+        table_and_target(frame, [0, 1], {"sample_weight": pd.Series([1.0, 2.0], index=[1, 0])})

@@ -321,8 +321,44 @@ def test_columns_that_do_not_exist_are_refused_by_the_option_that_names_them(tab
         error = refused(run("fit", table, "--target", "kind", option, "none", "--out", tmp_path / "run"))
         assert f"'{option}'" in error
         assert "no column 'none'" in error
-    both = ("--group", "colour", "--time-order")
-    assert "leave one out" in refused(run("fit", table, "--target", "kind", *both, "--out", tmp_path / "run"))
+    for both in (("--group", "colour", "--time-order"), ("--time-order", "--time", "size")):
+        error = refused(run("fit", table, "--target", "kind", *both, "--out", tmp_path / "run"))
+        assert "leave all but one out" in error
+
+
+def test_a_column_of_time_says_what_is_latest(table: Path, tmp_path: Path) -> None:
+    days = [f"{1 + i % 28:02d}.{1 + i // 28:02d}.2024" for i in range(200)]
+    pd.read_csv(table).assign(day=days).iloc[::-1].to_csv(table, index=False)
+    fit = run("fit", table, "--target", "kind", "--time", "day", "--time-limit", 0.5, "--out", tmp_path / "run")
+    assert fit.exit_code == 0, fit.output
+    assert np.load(tmp_path / "run" / "task" / "folds.npy").tolist() == [0] * 40 + [-1] * 160
+
+
+def test_what_is_searched_is_said_by_a_preset_and_updates(table: Path, tmp_path: Path) -> None:
+    updates = tmp_path / "updates.yaml"
+    updates.write_text("network.mlp.n_layers: {high: 2}\n")
+    options = ("--preset", "small", "--updates", updates, "--time-limit", 0.5)
+    fit = run("fit", table, "--target", "kind", *options, "--out", tmp_path / "run")
+    assert fit.exit_code == 0, fit.output
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (list(record["choices"]), record["preset"]) == (["mlp"], None)
+    assert "--preset" in refused(run("fit", table, "--target", "kind", "--preset", "tiny", "--out", tmp_path / "other"))
+
+
+def test_a_target_that_is_named_like_a_column_is_no_column_to_drop(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"price": np.arange(60.0) % 7, "size": np.arange(60.0)})
+    model = raytabdl.TabularRegressor(0.5, run_folder=tmp_path / "run").fit(frame, frame["price"].shift(-1).fillna(0))
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    done = run("predict", tmp_path / "run", tmp_path / "new.csv", "--out", tmp_path / "p.csv")
+    assert done.exit_code == 0, done.output
+    assert pd.read_csv(tmp_path / "p.csv")["prediction"].to_numpy() == pytest.approx(model.predict(frame))
+
+
+def test_a_run_in_a_store_that_is_not_there_is_no_folder_here(table: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (("fit", table, "--target", "kind", "--out"), ("resume",)):
+        assert run(*command, "no-store://bucket/run").exit_code != 0
+    assert not list(tmp_path.glob("no-store*"))
 
 
 def test_a_regression_has_no_probabilities(table: Path, tmp_path: Path) -> None:

@@ -142,3 +142,36 @@ def test_an_ensemble_has_the_factors_and_the_loss_by_them() -> None:
     assert ensemble is not None
     mean = ensemble.predict({"0000@27": p})
     assert ensemble.loss == metric.loss(y, decided(mean, ensemble.factors)) < metric.loss(y, p) - 0.1
+
+
+def test_where_no_class_is_ever_likeliest_members_are_found_by_log_loss() -> None:
+    """Each knows one of two switches; by the most probable class they are all the dummy, together they know both."""
+    rng = np.random.default_rng(0)
+    u, v = rng.integers(0, 2, 8_000), rng.integers(0, 2, 8_000)
+    y = (rng.random(8_000) < np.array([[0.02, 0.1], [0.1, 0.4]])[u, v]).astype(float)
+    for size in (1, 25):
+        builder = EnsembleBuilder(y, CLASSIFICATION["balanced_accuracy"], size)
+        for name, switch in (("a@27", u), ("b@27", v)):
+            p = np.where(switch == 1, 0.25, 0.06)
+            builder.add(name, np.column_stack([1 - p, p]))
+        ensemble = builder.ensemble()
+        assert ensemble is not None
+        assert len(ensemble.weights) == min(size, 2)
+    assert ensemble.loss < min(builder.losses.values()) - 0.02
+
+
+def test_probabilities_are_calibrated_and_decisions_made_by_the_weights_of_the_rows() -> None:
+    y, p = calibrated(4_000, 0.4)
+    weights = np.where(y == 1, 4.0, 1.0)  # the odds are four times as large
+    for name in ("roc_auc", "accuracy"):
+        metric = CLASSIFICATION[name]
+        builder = EnsembleBuilder(y, metric, row_weights=[weights])
+        builder.add("0@27", p)
+        ensemble = builder.ensemble()
+        assert ensemble is not None
+        mean = ensemble.predict({"0@27": p})
+        assert ensemble.loss == pytest.approx(metric.loss(y, decided(mean, ensemble.factors), weights))
+        of_new = ensemble.predict({"0@27": np.array([[0.5, 0.5], [0.9, 0.1], [0.7, 0.3]])})
+        if name == "roc_auc":
+            assert of_new[0, 1] == pytest.approx(0.8, abs=0.04)
+        assert decided(of_new, ensemble.factors).argmax(axis=1).tolist() == [1, 0, 1]  # from 0.2 on

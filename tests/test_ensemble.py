@@ -274,3 +274,105 @@ def test_the_models_of_a_bag_that_is_not_complete_share_the_weight_of_their_tria
 def test_the_leaderboard_has_one_row_for_a_bag():
     builder = folds_of({("a", (0, 1, 2)): 1.0})
     assert [(m, w) for m, _, w in leaderboard(builder, builder.ensemble())] == [("a@9", pytest.approx(1))]
+
+
+def test_bags_are_compared_by_the_weights_of_the_rows():
+    """On the rows that count b is far better than the bags, on the others far worse."""
+    rng = np.random.default_rng(0)
+    y = [rng.normal(size=40) for _ in range(3)]
+    heavy = np.arange(40) < 20
+    weights = [np.where(heavy, 1.999, 0.001)] * 3
+    builder = EnsembleBuilder(y[0], RMSE, other_folds=y[1:], row_weights=weights)
+    errors = {"a": np.where(heavy, 1.5, 0.0), "c": np.full(40, 9.0), "b": np.where(heavy, 0.1, 3.0)}
+    for trial, folds in {"a": (0, 1, 2), "c": (0, 1, 2), "b": (0,)}.items():
+        for fold in folds:
+            name = fold_trial(trial, fold) if fold else trial
+            builder.add(member_key(name, 9), y[fold] + errors[trial] * rng.choice([-1.0, 1.0], 40))
+    assert "b" in builder.ensemble().trial_weights()
+
+
+@pytest.mark.parametrize(("n_rows", "is_compared"), [(19, False), (20, True)])
+def test_twenty_rows_are_enough_to_hold_something_against_bags(n_rows, is_compared):
+    errors = {("a", (0, 1, 2)): 1.5, ("c", (0, 1, 2)): 9.0, ("b", (0,)): 1.0}
+    assert ("b" in folds_of(errors, n_rows=n_rows).ensemble().trial_weights()) is is_compared
+
+
+def test_bags_are_kept_though_many_are_better_on_the_first_fold():
+    """Of many trials some are best there by chance: what was seen on all rows counts for more."""
+    errors = {("a", (0, 1, 2)): 1.0, ("b", (0, 1, 2)): 1.1, **{(f"{i}", (0,)): 0.99 for i in range(5)}}
+    builder = folds_of(errors)
+    builder.n_best = 3
+    assert {trial_of(member) for member in builder.candidates()} == {"0", "1", "2"}
+    builder.metric = REGRESSION["mae"]
+    assert set(builder.ensemble().trial_weights()) <= {"a", "b", "0", "1", "2"}
+    assert list(builder._bags()) == ["a@9", "b@9"]
+
+
+def test_of_equal_candidates_the_one_that_was_trained_for_longest_is_taken():
+    builder = EnsembleBuilder(np.zeros(4), RMSE)
+    for budget in (1, 27, 3):
+        builder.add(f"a@{budget}", np.ones(4))
+    assert builder.candidates() == ["a@27"]
+
+
+def test_the_folds_of_a_bag_are_in_their_order():
+    assert folds_of({("a", (0, 2, 1)): 1.0, ("c", (0, 2, 1)): 9.0}).ensemble().loss <= 1.0 + 1e-9
+
+
+def test_of_many_rows_some_are_taken_with_their_weights():
+    y = np.zeros(9_000)
+    counts = np.arange(9_000) < 4_500
+    weights = np.where(counts, 1.999, 0.001)
+    own = Metric(
+        "own", lambda y, p, w=None: float(np.average(np.square(p - y), weights=w)), False, 0.0, takes_weights=True
+    )
+    ensemble = select({"b@1": counts * 1.0, "a@1": ~counts * 1.0}, y, own, weights=weights)
+    assert ensemble == Ensemble({"a@1": 1.0}, pytest.approx(0.0005))
+
+
+@pytest.mark.parametrize(("name", "n_rows", "most"), [("own", 9_000, 4_000), ("mae", 21_000, 20_000)])
+def test_of_many_rows_each_is_taken_at_most_once(name, n_rows, most):
+    asked = []
+
+    def value(y, predictions):
+        asked.append(len(np.unique(y)))
+        return float(np.square(predictions - y).mean())
+
+    y = np.arange(float(n_rows))
+    metric = Metric(name, value, greater_is_better=False, best=0.0)
+    ensemble = select({"far@1": y - 2.0, "near@1": y + 1.0}, y, metric, size=1)
+    assert ensemble.weights == {"near@1": 1.0}  # though the mean with the other would be better
+    assert asked[-1] == n_rows
+    assert set(asked[:-1]) == {most}
+
+
+def test_of_twins_the_one_that_was_picked_before_is_picked_again():
+    error = np.random.default_rng(0).normal(size=50)
+    ensemble = select({"a@1": error, "twin@1": error.copy(), "b@1": -2 * error}, np.zeros(50), RMSE, size=3)
+    assert ensemble.weights == {"a@1": pytest.approx(2 / 3), "b@1": pytest.approx(1 / 3)}
+
+
+def test_there_are_25_picks_and_40_candidates():
+    error = np.ones(4)
+    ensemble = select({"a@1": error, "b@1": -25 * error}, np.zeros(4), RMSE)  # 25 to 1 would be perfect
+    assert ensemble == Ensemble({"a@1": pytest.approx(0.96), "b@1": pytest.approx(0.04)}, pytest.approx(0.04))
+    builder = EnsembleBuilder(np.zeros(4), RMSE)
+    for i in range(45):
+        builder.add(f"{i:04d}@1", np.full(4, 1 + i / 100))
+    assert builder.candidates() == [f"{i:04d}@1" for i in range(40)]
+
+
+def test_what_is_as_good_as_the_dummy_never_enters():
+    builder = EnsembleBuilder(np.array([0.0, 1.0]), RMSE)
+    builder.worst_loss = builder.add("dummy@1", np.full(2, 0.5))
+    builder.add("same@1", np.full(2, 0.5))
+    assert builder.candidates() == ["dummy@1"]
+
+
+def test_who_is_not_in_the_ensemble_has_no_weight():
+    builder = EnsembleBuilder(np.zeros(4), RMSE, n_best=2)
+    for member, error in {"a@3": 1.0, "b@1": 4.0, "c@1": 5.0}.items():
+        builder.add(member, np.full(4, error))
+    board = leaderboard(builder, Ensemble({"c@1": 1.0}, 5.0))
+    assert board == [("a@3", 1.0, 0.0), ("b@1", 4.0, 0.0), ("c@1", 5.0, 1.0)]
+    assert leaderboard(builder, None) == board[:2]

@@ -29,11 +29,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from raytabdl import TabularClassifier, TabularRegressor
-from raytabdl.estimators import load
+from raytabdl.estimators import load, resume
 from raytabdl.exceptions import CorruptModelError, DataError, RunFolderError, SettingError
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import CLASSIFICATION
 from raytabdl.persistence import MANIFEST, write_manifest
+from raytabdl.presets import small
+from raytabdl.space import configuration_space
 
 N_ROWS = 60
 
@@ -401,6 +403,26 @@ def test_a_model_of_the_other_kind_is_refused(clf: TabularClassifier, saved: Pat
         TabularRegressor.load(saved)
     with pytest.raises(RunFolderError, match="TabularRegressor"):
         TabularRegressor.resume(clf.folder_.path)
+
+
+def test_a_run_goes_on_in_the_space_that_it_has_searched(tmp_path: Path) -> None:
+    X = table()
+    fitted = TabularClassifier(1, choices="small", run_folder=tmp_path / "run").fit(X, labels(X))
+    assert load(tmp_path / "run").choices == "small"
+    fitted.folder_.write_space(configuration_space(small()))
+    (tmp_path / "run" / "ensemble.json").unlink()  # as if it had been killed
+    (tmp_path / "run" / MANIFEST).unlink()
+    with pytest.raises(SettingError, match=r"choices must be those that the run in .* was started with"):
+        TabularClassifier.resume(tmp_path / "run", choices="medium")
+    assert resume(tmp_path / "run").choices == "small"
+
+
+def test_the_address_of_a_store_is_no_folder(clf: TabularClassifier) -> None:
+    with pytest.raises(RunFolderError, match="address of a store"):
+        clf.save("s3://bucket/model")
+    with pytest.raises(RunFolderError, match="given as a string"):
+        TabularClassifier(1, run_folder=Path("s3://bucket/run")).fit(table(), labels(table()))
+    assert not Path("s3:").exists()
 
 
 def test_nothing_is_loaded_from_nowhere(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import tempfile
 
 import numpy as np
 import pytest
@@ -205,3 +206,27 @@ def test_object_arrays_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="allow_pickle"):
         write_array(tmp_path / "a.npy", np.array([{}], dtype=object))
     assert json.dumps(os.listdir(tmp_path)) == "[]"
+
+
+def test_a_manifest_has_the_format_and_the_sha_256_of_each_file(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "abc").write_bytes(b"abc")
+    (tmp_path / "empty").touch()
+    write_manifest(tmp_path, ["empty", "models"])
+    assert read_json(tmp_path / MANIFEST) == {
+        "format": 1,
+        "sha256": {
+            "empty": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            "models/abc": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        },
+    }
+
+
+def test_what_is_being_written_lies_beside_its_place(tmp_path, monkeypatch):
+    """So that it takes the place in one step, on whatever disk."""
+    assert make_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    write_bytes(tmp_path / "file", b"content")
+    with whole_folder(tmp_path / "c" / "d" / "model") as folder:
+        assert folder.parent == tmp_path / "c" / "d"
+    assert (tmp_path / "c" / "d" / "model").is_dir()

@@ -8,7 +8,7 @@ from raytabdl.component import Horizon
 from raytabdl.exceptions import SettingError
 from raytabdl.inputs import Target, TaskType
 from raytabdl.pipeline import NetworkPipeline, make_pipeline
-from raytabdl.presets import PRESETS, full, medium, preset, small
+from raytabdl.presets import PRESETS, full, medium, preset, preset_name, small
 from raytabdl.search.samplers import RandomSearch
 from raytabdl.space import Choices, configuration_space
 from raytabdl.training import ALL_OPTIMIZERS, ALL_SCHEDULES
@@ -70,3 +70,8 @@ def test_choices_are_taken_as_they_are_and_an_unknown_name_is_answered_with_the_
     assert preset(mine) is mine
     with pytest.raises(SettingError, match=r"one of \['small', 'medium', 'full'\] or a Choices, got 'large'"):
         preset("large")
+
+
+def test_a_preset_is_known_by_what_it_holds():
+    assert [preset_name(preset(name)) for name in PRESETS] == list(PRESETS)
+    assert preset_name(medium().only(["mlp"])) is None

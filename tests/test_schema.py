@@ -408,3 +408,17 @@ def test_any_column_of_objects_is_encoded_row_by_row(values):
         shuffled = schema.encode(frame.iloc[order])
     np.testing.assert_array_equal(shuffled.numeric, inputs.numeric[order])
     np.testing.assert_array_equal(shuffled.categorical, inputs.categorical[order])
+
+
+def test_words_for_a_missing_value_are_missing_where_numbers_came_as_text():
+    schema = infer_schema(pd.DataFrame({"a": np.arange(5.0)}))
+    with pytest.warns(UserWarning, match="holds strings here"):
+        inputs = schema.encode(pd.DataFrame({"a": ["1.0", "nan", "", "?", "N/A"]}))
+    np.testing.assert_array_equal(np.isnan(inputs.numeric[:, 0]), [False, True, True, True, True])
+
+
+def test_a_model_of_columns_without_names_takes_those_that_it_looks_at_by_their_positions_as_names():
+    X = np.column_stack([np.arange(40.0), np.ones(40), np.arange(40.0) ** 2])
+    schema = infer_schema(pd.DataFrame(X))
+    used = pd.DataFrame({"2": X[:3, 2], "0": X[:3, 0]})
+    np.testing.assert_array_equal(schema.encode(used).numeric, schema.encode(X[:3]).numeric)

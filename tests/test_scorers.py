@@ -116,3 +116,10 @@ def test_a_name_of_the_package_is_never_that_of_another_metric():
     assert metric_name(sk.make_scorer(sk.fbeta_score, beta=2)) == "fbeta_score"
     assert metric_name(Metric("mine", rmse, False)) == "mine"
     assert (metric_name("mae"), metric_name(None)) == ("mae", None)
+
+
+def test_a_metric_that_has_no_value_for_the_target_is_refused_at_once():
+    regression = Target(TaskType.REGRESSION, 0)
+    with pytest.raises(SettingError, match="msle cannot measure targets that go from -2 to 3"):
+        chosen_metric("msle", np.array([-2.0, 3.0]), regression, None)
+    assert chosen_metric("msle", np.array([0.0, 3.0]), regression, None).name == "msle"

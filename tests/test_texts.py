@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from raytabdl.schema import Kind, infer_schema, without_twins
-from raytabdl.texts import DATES, form_of
+from raytabdl.texts import DATES, form_of, read_numbers
 from raytabdl.values import PARTS, date_part
 
 N = 40
@@ -128,3 +128,25 @@ def test_a_date_that_repeats_another_leaves_its_parts_once() -> None:
     assert {column.name for column in schema.columns} == {"first"}
     assert dict(schema.dropped) == {"second": "the same as column 'first'"}
     np.testing.assert_array_equal(schema.encode(frame).numeric, inputs.numeric)
+
+
+@pytest.mark.parametrize(
+    ("written", "form", "later"),
+    [
+        (lambda x: f"{x:,.2f}", "1,234.5", "1,000"),
+        (lambda x: f"${x:,.2f}", "1,234.5", "$1,000.00"),
+        (lambda x: f"{x:.2f} €".replace(".", ","), "1.234,5", "1.000 €"),
+        (lambda x: f"{x:.1f} %".replace(".", ","), "1.234,5", "1000,0%"),
+    ],
+)
+def test_numbers_with_separators_and_signs_are_numbers(written, form: str, later: str) -> None:
+    values = np.round(np.linspace(-5_000.5, 2_000_000.5, 60), 1)
+    assert form_of([written(x) for x in values]) == form
+    assert read_numbers([written(x) for x in values], form) == pytest.approx(values)
+    assert read_numbers([later, "1.2.3", "1,2,3", "x"], form)[0] == 1_000
+    assert np.isnan(read_numbers(["1.2.3", "1,2,3", "x", "$"], form)).all()
+
+
+def test_versions_and_addresses_are_no_numbers() -> None:
+    for texts in ([f"1.{i}.{i + 1}" for i in range(40)], [f"10.0.0.{i}" for i in range(40)]):
+        assert form_of(texts) == ""

@@ -43,7 +43,7 @@ def test_every_class_is_spread_evenly_over_the_folds(n, n_folds, seed):
     y = rng(seed).choice(3, size=n, p=[0.7, 0.25, 0.05])
     folds = partition(y, MULTICLASS, n_folds, rng(seed))
     counts = np.bincount(y, minlength=3)
-    n_folds = max(2, min(n_folds, counts.max()))
+    n_folds = max(2, min(n_folds, counts.min() if len(counts) == 2 else counts.max()))
     for c in np.flatnonzero(counts):
         sizes = np.bincount(folds[(y == c) & (folds >= 0)], minlength=n_folds)
         if counts[c] >= n_folds:
@@ -336,3 +336,24 @@ def test_a_plain_task_warns_of_nothing():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         task_of(sample_weight=np.ones(40), validation=KFold(3))
+
+
+def test_dates_and_numbers_in_strings_are_in_the_order_of_time():
+    days = pd.date_range("2024-01-01", periods=40, freq="9D").strftime("%d.%m.%Y")
+    for times in (days, [str(i) for i in range(40)]):
+        folds = TimeOrder("t", share=0.25).partition(pd.DataFrame({"t": times}))
+        assert folds.tolist() == [TRAINED] * 30 + [0] * 10
+
+
+def test_the_rarer_of_two_classes_is_in_every_fold():
+    for n_rare in (2, 3, 4):
+        y = np.zeros(100)
+        y[:n_rare] = 1
+        folds = partition(y, Target(TaskType.BINARY, 2), 5, rng(0))
+        assert sorted(folds[y == 1]) == list(range(n_rare))
+
+
+def test_validation_rows_of_one_class_are_warned_of():
+    X, y = pd.DataFrame({"x": np.arange(20.0)}), np.repeat([1, 0], 10)
+    with pytest.warns(UserWarning, match="of one class"):
+        make_task(X, y, Target(TaskType.BINARY, 2), 5, rng(0), validation=TimeOrder())

@@ -15,8 +15,8 @@ from raytabdl.simulation.surrogate import LCBenchSurrogate
 
 def search(benchmark: LCBenchSurrogate, sampler: Sampler, portfolio: list[Config]) -> Optimizer:
     """Ours, with the race of the default plan and the portfolio in a bracket of its own that starts at 9 of 27."""
-    first = opening(len(portfolio), benchmark.budgets, first_rung=2) if portfolio else ()
-    return Search(sampler, Race(benchmark.budgets, opening=first), portfolio=portfolio)
+    first = [opening(len(portfolio), benchmark.budgets, first_rung=2)] if portfolio else ()
+    return Search(sampler, Race(benchmark.budgets, openings=first), portfolio=portfolio)
 
 
 SYSTEMS: dict[str, Start] = {

@@ -96,6 +96,11 @@ def _ordinal(g: Graph, column: Column) -> Value:
 
 
 def _codes(g: Graph, column: Column) -> Value:
+    if "" in column.levels:
+        raise ExportError(
+            f"column {column.name!r} has an empty string among its categories, which in a graph stands for a missing "
+            "one; fit with another word for it, or with missing values in its place"
+        )
     codes = {level: code for code, level in enumerate(column.levels, start=1)}
     codes = {"": codes.pop(MISSING, 0), **codes}
     text = g.input(column.name, TensorProto.STRING)

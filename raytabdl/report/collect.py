@@ -74,7 +74,13 @@ def collect(folder: RunFolder, predictor: Predictor | None, metric: Metric | Non
         {"raytabdl": record["raytabdl"], "Python": record["python"], **record.get("packages", {})},
         tuple(record["choices"].values()),
         reproduction(
-            settings, target, record["target"], record["choices"], record["raytabdl"], record.get("further", ())
+            settings,
+            target,
+            record["target"],
+            record["choices"],
+            record.get("preset"),
+            record["raytabdl"],
+            record.get("further", ()),
         ),
         left_out,
     )

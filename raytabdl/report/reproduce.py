@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from raytabdl.inputs import Target
-from raytabdl.presets import PRESETS, preset
+from raytabdl.metrics import CLASSIFICATION, REGRESSION
 from raytabdl.report.facts import Reproduction
 from raytabdl.runtime.run import Settings
 
@@ -20,12 +20,14 @@ def reproduction(
     target: Target,
     column: str | None,
     choices: Mapping[str, str],
+    searched: str | None,
     version: str,
     further: Sequence[str] = (),
 ) -> Reproduction:
-    """``column`` is the name of the target, ``choices`` the classes that were searched by the names of their models.
+    """``column`` is the name of the target, ``searched`` the preset.
 
-    ``further`` are arguments of the fit that the run does not hold, such as weights.
+    ``choices`` are the classes that were searched by the names of their models, ``further`` the arguments of the fit
+    that the run does not hold, such as weights.
     """
     arguments = {
         name: value
@@ -33,7 +35,9 @@ def reproduction(
         if name == "time_limit" or value != getattr(_LIKE_DEFAULTS, name)
     }
     notes = []
-    searched = _preset_of(choices)
+    if settings.metric is not None and settings.metric not in {**CLASSIFICATION, **REGRESSION}:
+        del arguments["metric"]
+        further = [*further, f"the metric {settings.metric}"]
     if searched is None:
         notes.append("the search had choices of its own, which are to be given again: " + ", ".join(choices.values()))
     elif searched != "medium":
@@ -86,12 +90,3 @@ def _command(settings: Settings, target: Target, column: str) -> str | None:
     }
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     return shlex.join(["raytabdl", "fit", "table.csv", *given])
-
-
-def _preset_of(choices: Mapping[str, str]) -> str | None:
-    """The preset whose models were searched, as far as their names tell."""
-    for name in ("medium", *PRESETS):
-        models = (*preset(name).networks, *preset(name).classic)
-        if {model.name: f"{model.__module__}.{model.__qualname__}" for model in models} == dict(choices):
-            return name
-    return None

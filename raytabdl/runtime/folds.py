@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble, fold_of, fold_trial, trial_of
@@ -22,14 +22,41 @@ BASELINE = "dummy"
 N_BEST = 10
 """How many configurations are trained on the other folds beside those of the ensemble and the best of each family."""
 
+N_SURE = 1_000
+"""Validation rows that tell well what is worth a bag: of fewer, more configurations get one."""
+
 MAX_BEHIND = 0.1
 """By how much more than the best rung loss, relatively, theirs may be; other families are worth it in any case."""
 
 EARLIEST = 1.3
-"""While not all of the portfolio was tried, the folds begin where so many times what the ensemble's take is left."""
+"""How many times what the missing folds take is left where it is time to train them."""
 
 SHORTEST = 0.6
 """Of the seconds of a network's first fold: in so few another one is trained, over a shorter horizon, at the end."""
+
+
+@dataclass
+class _Best:
+    """The first result of each trial with its lowest rung loss, and the seconds to it, as results come.
+
+    What came after it did not change the predictions of the trial.
+    """
+
+    results: dict[str, Result] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _spent: dict[str, float] = field(default_factory=dict)
+    _n_seen: int = 0
+
+    def update(self, history: History) -> None:
+        for result in history.results[self._n_seen :]:
+            name = result.trial_id
+            if fold_of(name) > 0:
+                continue
+            self._spent[name] = self._spent.get(name, 0.0) + result.seconds.total
+            if name not in self.results or result.rung_loss < self.results[name].rung_loss:
+                self.results[name] = result
+                self.seconds[name] = self._spent[name]
+        self._n_seen = len(history.results)
 
 
 @dataclass(frozen=True)
@@ -38,7 +65,8 @@ class Folds:
 
     It begins when the portfolio is through, or else at ``begin_s`` of the run. Until all of the portfolio was tried,
     only those of the ensemble get a bag, and only when there is just time to complete them: another family may be worth
-    more.
+    more. From then on they get it at once, unless they wait at a rung, from which they may yet go up; and all others
+    that are wanted when there is just time for them, until which the search goes on.
     """
 
     history: History
@@ -52,32 +80,48 @@ class Folds:
     networks: frozenset[str]
     portfolio_is_tried: Callable[[], bool]
     ensemble: Callable[[], Ensemble | None]
+    n_valid: int
+    """The validation rows of fold 0."""
     longer_than_quick: float = 1.0
     """How many times as many iterations a classic model has at the full budget as a quick one."""
+    _best: _Best = field(default_factory=_Best, init=False)
 
     def next(self) -> Suggestion | None:
         """The next trial on another fold, or None while it is too early, too late, or nothing is left to train."""
         elapsed = self.clock.elapsed()
         members = [trial.id for trial in self.history.trials.values() if trial.origin == PORTFOLIO]
         is_tried = self.portfolio_is_tried()
-        is_through = is_tried and not any(self.history.statuses[name] is Status.RUNNING for name in members)
-        if not (is_through or self.begin_s <= elapsed) or elapsed >= self.end_s:
+        are_through = members and not any(self.history.statuses[name] is Status.RUNNING for name in members)
+        if not ((is_tried and are_through) or self.begin_s <= elapsed) or elapsed >= self.end_s:
             return None
         if (ensemble := self.ensemble()) is None:
             return None
-        bags = list(self._bags(ensemble))
-        left_s = self.end_s - elapsed
-        if not is_tried and left_s > EARLIEST * seconds_to_complete(bags, self.n_folds, self.n_workers):
+        bags = self._bags(ensemble)
+        of_ensemble = [bag for bag in bags if bag.worth > 0]
+        is_late = self._is_time_for(bags if is_tried else of_ensemble)
+        if not (is_tried or is_late):
             return None
-        chosen = next_fold(bags, self.n_folds, left_s, self.n_workers, is_early=not is_tried)
+        if is_tried and not is_late:
+            bags = [bag for bag in of_ensemble if self.history.statuses[bag.trial_id] is not Status.PAUSED]
+        left_s = self.end_s - elapsed
+        chosen = next_fold(bags, self.n_folds, left_s, self.n_workers, is_early=not (is_tried and is_late))
         if chosen is None:
             return None
         trial_id, fold = chosen
         trial, name = self.history.trials[trial_id], fold_trial(trial_id, fold)
         # A quick model counts its budget by another horizon: it may go on to the end, and keeps its best point.
         is_quick = trial.origin == QUICK
-        train_to = self.max_budget if is_quick else self._best_results()[trial_id].budget
+        train_to = self.max_budget if is_quick else self._best.results[trial_id].budget
         return Suggestion(name, trial.config, ORIGIN, trial_seed(self.run_seed, name), fold, train_to)
+
+    def is_pressed(self) -> bool:
+        """Whether there is no more time than the ensemble's bags take."""
+        ensemble = self.ensemble()
+        return ensemble is not None and self._is_time_for([bag for bag in self._bags(ensemble) if bag.worth > 0])
+
+    def _is_time_for(self, bags: Sequence[Bag]) -> bool:
+        left_s = self.end_s - self.clock.elapsed()
+        return left_s <= EARLIEST * seconds_to_complete(bags, self.n_folds, self.n_workers)
 
     def restart(self, recorder: Recorder) -> None:
         """Ends what an earlier run left unfinished: a fold begins anew."""
@@ -91,43 +135,43 @@ class Folds:
         for name, status in self.history.statuses.items():
             if status is not Status.STOPPED or fold_of(name) == 0:  # on a fold that was cut short a trial begins anew
                 begun.setdefault(trial_of(name), set()).add(fold_of(name))
-        best = self._best_results()
-        spent: dict[str, float] = {}
-        for result in self.history.on_first_fold():
-            if result.budget <= best[result.trial_id].budget:
-                spent[result.trial_id] = spent.get(result.trial_id, 0.0) + result.seconds.total
+        self._best.update(self.history)
         bags = []
         for trial_id, worth in self._wanted(ensemble).items():
             if self.history.statuses[trial_id] in (Status.PAUSED, Status.STOPPED, Status.COMPLETED):
-                trial, seconds = self.history.trials[trial_id], spent[trial_id]
+                trial, seconds = self.history.trials[trial_id], self._best.seconds[trial_id]
                 if trial.origin == QUICK:  # it was left when Ray was ready; its folds train to the end
-                    seconds *= self.max_budget / best[trial_id].budget * self.longer_than_quick
+                    seconds *= self.max_budget / self._best.results[trial_id].budget * self.longer_than_quick
                 least = seconds * (SHORTEST if trial.config[ROOT] in self.networks else 1.0)
                 bags.append(Bag(trial_id, worth, seconds, least, frozenset(begun[trial_id])))
         return bags
 
-    def _best_results(self) -> dict[str, Result]:
-        """The first result of each trial with its lowest rung loss: what came later did not change its predictions."""
-        best: dict[str, Result] = {}
-        for result in self.history.on_first_fold():
-            if result.trial_id not in best or result.rung_loss < best[result.trial_id].rung_loss:
-                best[result.trial_id] = result
-        return best
-
     def _wanted(self, ensemble: Ensemble) -> dict[str, float]:
         """The trials worth a bag with what puts them in order: above 0 a weight in the ensemble, below it a rank.
 
-        Ranked by rung losses: some metrics of few rows hardly tell two models apart.
+        Ranked by rung losses: some metrics of few rows hardly tell two models apart. A quick model is not wanted where
+        the search has a better one of its kind, which mostly is the same.
         """
-        losses = {trial_id: result.rung_loss for trial_id, result in self._best_results().items()}
-        models = {trial_id: self.history.trials[trial_id].config[ROOT] for trial_id in losses}
-        ranked = [t for t in sorted(losses, key=losses.__getitem__) if models[t] != BASELINE]
+        trials = self.history.trials
+        losses = {trial_id: result.rung_loss for trial_id, result in self._best.results.items()}
+        models = {trial_id: trials[trial_id].config[ROOT] for trial_id in losses}
+        least = {model: math.inf for model in models.values()}
+        for trial_id, loss in losses.items():
+            if trials[trial_id].origin != QUICK:
+                least[models[trial_id]] = min(loss, least[models[trial_id]])
+        models = {
+            t: model
+            for t, model in models.items()
+            if model != BASELINE and not (trials[t].origin == QUICK and least[model] <= losses[t])
+        }
+        ranked = sorted(models, key=losses.__getitem__)
         best_of_model = list({models[t]: t for t in reversed(ranked)}.values())
         enough = (1 + MAX_BEHIND) * min(losses.values(), default=math.inf)
         near = [t for t in ranked if losses[t] <= enough]
-        in_order = [*sorted(best_of_model, key=ranked.index), *near][: N_BEST + len(best_of_model)]
+        n_best = N_BEST * min(N_SURE, self.n_valid) // self.n_valid
+        in_order = [*sorted(best_of_model, key=ranked.index), *near][: n_best + len(best_of_model)]
         wanted = {trial_id: -float(rank) for rank, trial_id in reversed(list(enumerate(in_order)))}
         for member, weight in ensemble.weights.items():
-            if models.get(trial_of(member), BASELINE) != BASELINE:
+            if trial_of(member) in models:
                 wanted[trial_of(member)] = weight
         return wanted

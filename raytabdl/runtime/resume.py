@@ -37,10 +37,12 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
     trials: dict[str, Trial] = {}
     statuses: dict[str, Status] = {}
     seconds: dict[str, float] = {}  # spent by each trial since it was last judged
+    spent: dict[str, float] = {}
+    last: dict[str, Result] = {}
     for record in read_records(folder.trials):
         if isinstance(record, Trial):
             if record.fold > 0 and trial_of(record.id) in race:
-                race.stop(trial_of(record.id))  # whose configuration is trained on all folds is promoted no more
+                race.withdraw(trial_of(record.id))  # whose configuration is trained on all folds is promoted no more
             if record.origin == "quick" or record.fold > 0:
                 continue
             trials[record.id] = record
@@ -53,6 +55,8 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
         elif isinstance(record, Result):
             trial, milestone = trials[record.trial_id], race.milestone(record.trial_id)
             seconds[trial.id] = seconds.get(trial.id, 0.0) + record.seconds.total
+            spent[trial.id] = spent.get(trial.id, 0.0) + record.seconds.total
+            last[trial.id] = record
             if record.budget >= milestone:
                 race.report(trial.id, record.budget, record.rung_loss)
                 sampler.observe(Observation(trial.config, milestone, record.rung_loss, seconds.pop(trial.id)))
@@ -63,12 +67,16 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
             if record.status is not Status.RUNNING or statuses[record.trial_id] is not Status.RUNNING:
                 _replay_change(record, trials[record.trial_id], race, sampler)
             if record.status is Status.STOPPED and record.reason.startswith(TOO_SLOW):
-                standing.too_slow.add(str(trials[record.trial_id].config[ROOT]))
+                trial = trials[record.trial_id]
+                standing.too_slow.add(str(trial.config[ROOT]))
+                if (result := last.get(trial.id)) is not None and trial.id in seconds:
+                    reached = max(rung for rung in race.budgets.rungs if rung <= max(result.budget, 1))
+                    sampler.observe(Observation(trial.config, reached, result.rung_loss, seconds[trial.id]))
             statuses[record.trial_id] = record.status
     waiting = {name for name, status in statuses.items() if status is Status.PAUSED}
     for name, status in statuses.items():
         trial = trials[name]
-        suggestion = Suggestion(name, trial.config, trial.origin, trial.seed)
+        suggestion = Suggestion(name, trial.config, trial.origin, trial.seed, spent_s=spent.get(name, 0.0))
         if name in waiting:
             standing.parked[name] = suggestion
         elif status is Status.RUNNING:

@@ -28,13 +28,14 @@ from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError
 from raytabdl.history import Change, History, Result, Seconds, Status, Trial
 from raytabdl.metrics import Metric, logged
-from raytabdl.persistence import read_json, write_json
+from raytabdl.persistence import local_path, read_json, write_json
+from raytabdl.presets import preset_name
 from raytabdl.quick import QuickResult, first_point_seconds, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
 from raytabdl.runtime.limits import TrialLimits, gpu_share, trial_resources
-from raytabdl.search.brackets import Occupancy, Race, opening
+from raytabdl.search.brackets import Occupancy, Race, Rung, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations, misfits
 from raytabdl.search.samplers import BOHB
@@ -145,11 +146,11 @@ def connecting(settings: Settings) -> Iterator[Connection | None]:
 def new_run_folder(path: Path | None) -> RunFolder:
     """The run folder to be made: the given one, or one named by the time below ``raytabdl_runs``.
 
-    Raises RunFolderError where the path is taken.
+    Raises RunFolderError where the path is taken, or is none.
     """
     if path is None:
         path = Path.cwd() / "raytabdl_runs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{uuid.uuid4().hex[:6]}"
-    folder = RunFolder(path.absolute())
+    folder = RunFolder(local_path(path))
     folder.check_free()
     return folder
 
@@ -194,6 +195,7 @@ def write_run(run: Run, classes: NDArray[Any] | None, target: str | None, furthe
             "packages": installed(),
             "settings": asdict(run.settings),
             "choices": {member.name: f"{member.__module__}.{member.__qualname__}" for member in members},
+            "preset": preset_name(run.choices),
             "portfolio": {"origin": run.portfolio.origin, "provenance": dict(run.portfolio.provenance)},
             "target": target,
             "further": list(further),
@@ -208,6 +210,12 @@ def read_settings(folder: RunFolder) -> Settings:
     if not folder.run_json.exists():
         raise RunFolderError(f"{folder.path} holds no run: it has no run.json")
     return Settings(**read_json(folder.run_json)["settings"])
+
+
+def read_preset(folder: RunFolder) -> str | None:
+    """The preset that a run searches, or None where it had choices of its own."""
+    name = read_json(folder.run_json).get("preset")
+    return None if name is None else str(name)
 
 
 def read_target(folder: RunFolder) -> list[str]:
@@ -331,14 +339,20 @@ def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Re
     )
 
 
-def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tuple[list[Config], int]:
-    """The portfolio in the order in which it is tried, and how many of it are in a bracket of their own."""
+def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tuple[list[Config], list[tuple[Rung, ...]]]:
+    """The portfolio in the order in which it is tried, and the brackets of its own.
+
+    Networks that come after the classic models have one that starts as low as those of what the search suggests.
+    """
     names = {model.name for model in choices.classic}
     classic = [config for config in portfolio if config[ROOT] in names]
     networks = [config for config in portfolio if config[ROOT] not in names]
     if planned.classic_first:
-        return [*classic, *networks], len(classic)
-    return [*networks, *classic] if planned.networks_first else portfolio, len(portfolio)
+        in_order, parts = [*classic, *networks], [(classic, planned.portfolio_rung), (networks, planned.first_bracket)]
+    else:
+        in_order = [*networks, *classic] if planned.networks_first else portfolio
+        parts = [(in_order, planned.portfolio_rung)]
+    return in_order, [opening(len(part), planned.budgets, rung) for part, rung in parts if part]
 
 
 def _search(run: Run, history: History, connection: Connection, interrupt: Interrupt, watch: Watch) -> Ensemble | None:
@@ -372,12 +386,8 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         warnings.warn(said, UserWarning, stacklevel=4)
     is_timed = math.isfinite(run.clock.limit_s)  # without a limit a run is repeatable: nothing depends on the clock
     sampler = BOHB(space, run.settings.seed, per_second=is_timed)
-    portfolio, n_opening = _portfolio(first_configurations(run.portfolio, space), run.choices, planned)
-    race = Race(
-        planned.budgets,
-        planned.first_bracket,
-        opening(n_opening, planned.budgets, planned.portfolio_rung) if n_opening else (),
-    )
+    portfolio, openings = _portfolio(first_configurations(run.portfolio, space), run.choices, planned)
+    race = Race(planned.budgets, planned.first_bracket, openings)
     standing = rebuild(run.folder, race, sampler)
     quick_share = _horizon(_plan(run, n_workers=1), run.settings).iteration_share
     search = Search(

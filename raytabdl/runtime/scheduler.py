@@ -52,6 +52,11 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         self._most_trial_seconds = most_trial_seconds
         self._limits = limits or TrialLimits()
         self._stopwatch = Stopwatch()
+        self._reached: dict[str, int] = {}  # the budgets that trials of an earlier run have come to
+        for result in recorder.history.results:
+            self._reached[result.trial_id] = result.budget
+            self._stopwatch.reported(result.trial_id, result.seconds.total)
+            self._stopwatch.idle(result.trial_id)
         self._late: set[str] = set()  # trials whose workers were killed at their limit
         self._trials: dict[str, TuneTrial] = {}
         self._paces: dict[str, Pace] = {}
@@ -102,7 +107,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
             return str(TrialScheduler.CONTINUE)
         if trial.config["fold"] > 0:
             return self._on_fold_result(name, report)
-        pace = self._paces.setdefault(name, Pace())
+        pace = self._paces.setdefault(name, Pace(self._reached.get(name, 0)))
         pace.step([p.training_s + p.evaluation_s for p in report.points], report.seconds.total, report.budget)
         if report.failure:
             return self._fail(trial, result, _status_of(report), report.failure)

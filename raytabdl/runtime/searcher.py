@@ -31,11 +31,13 @@ class Suggestion:
     fold: int = 0
     train_to: int | None = None
     """The budget to train to on another fold than the first."""
+    spent_s: float = 0.0
+    """What it has taken in an earlier run."""
 
     def to_tune(self) -> dict[str, Any]:
         names = {"trial": self.trial_id, "config": dict(self.config), "origin": self.origin, "seed": self.seed}
         # What a worker that takes the trial over is to know; the scheduler keeps it.
-        spent: dict[str, Any] = {"spent_s": 0.0, "is_halved": False}
+        spent: dict[str, Any] = {"spent_s": self.spent_s, "is_halved": False}
         return {**names, "fold": self.fold, "train_to": self.train_to, **spent}
 
 
@@ -70,6 +72,7 @@ class PortfolioBOHB(TuneBOHB):
         seed: int = 0,
         is_over: Callable[[], bool] = lambda: False,
         next_fold: Callable[[], Suggestion | None] = lambda: None,
+        is_pressed: Callable[[], bool] = lambda: False,
     ) -> None:
         Searcher.__init__(self, metric="loss", mode="min")
         self._metric_op = 1.0
@@ -88,6 +91,7 @@ class PortfolioBOHB(TuneBOHB):
         self._run_seed = seed
         self._is_over = is_over
         self._next_fold = next_fold
+        self._is_pressed = is_pressed
         for config in portfolio:
             sampler.claim(config)
 
@@ -97,11 +101,20 @@ class PortfolioBOHB(TuneBOHB):
         return self._n_trials is not None and self._n_suggested >= self._n_trials
 
     def promotions(self) -> list[str]:
-        """The trials due to go up; while folds are to be trained, only those of the portfolio or in the lead."""
+        """The trials due to go up; while folds are to be trained, only those of the portfolio or in the lead.
+
+        Once time presses, of the portfolio only those that were tried first.
+        """
         due = self.race.promotable()
-        if due and self._next_fold() is not None:
-            return [name for name in due if self.race.is_in_opening(name) or self.race.leads(name)]
-        return due
+        if not due or self._next_fold() is None:
+            return due
+        is_pressed = self._is_pressed()
+        return [
+            name
+            for name in due
+            if self.race.leads(name)
+            or (self.race.is_in_opening(name) and (not is_pressed or self.race.bracket_of(name) == 0))
+        ]
 
     @property
     def has_portfolio(self) -> bool:
@@ -141,7 +154,7 @@ class PortfolioBOHB(TuneBOHB):
         if (on_fold := self._next_fold()) is not None:
             # A configuration that is trained on all folds at its budget is promoted no more.
             if (trial := trial_of(on_fold.trial_id)) in self.race:
-                self.race.stop(trial)
+                self.race.withdraw(trial)
             return on_fold
         if self.has_enough:
             if self.running:

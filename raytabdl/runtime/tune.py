@@ -120,6 +120,7 @@ def run_search(
         seed=search.seed,
         is_over=lambda: search.clock.elapsed() >= search.train_until_s,
         next_fold=folds.next,
+        is_pressed=folds.is_pressed,
     )
     for model in standing.too_slow:
         searcher.leave_out(model)
@@ -209,6 +210,7 @@ def _folds(search: Search, actor: _LateActor, portfolio_is_tried: Callable[[], b
         frozenset(network.name for network in search.choices.networks),
         portfolio_is_tried,
         actor.holdout,
+        len(search.task.split(0)[1]),
         search.horizon.iteration_share / search.quick_share,
     )
 

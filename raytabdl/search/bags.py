@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 MARGIN = 1.15
@@ -24,24 +24,32 @@ class Bag:
 
 
 def next_fold(
-    bags: Iterable[Bag], n_folds: int, remaining_s: float, n_workers: int, *, is_early: bool
+    bags: Collection[Bag], n_folds: int, remaining_s: float, n_workers: int, *, is_early: bool
 ) -> tuple[str, int] | None:
     """The trial and the fold to train it on next, or None where nothing is left that can end in time.
 
-    The one that is worth most a second comes first and is completed before the next: only a whole bag predicts every
-    row. Those worth less than nothing come after all others, in their order. While it ``is_early``, which is while
-    other trials may be worth more, they are left out, and no bag is begun that the workers cannot complete in the time.
+    The one whose completion is worth most a second comes first: only a whole bag predicts every row. Those worth less
+    than nothing come after all others, in their order. While it ``is_early``, which is while other trials may be worth
+    more, they are left out. A bag that the workers cannot complete in the time is left for one that they can; at the
+    end, of those worth something, some more folds are better than none.
     """
-    worthy = [bag for bag in bags if bag.worth > 0 or not is_early]
-    for bag in sorted(worthy, key=lambda bag: -bag.worth / bag.seconds if bag.worth > 0 else -bag.worth):
-        missing = [fold for fold in range(n_folds) if fold not in bag.folds]
-        n_rounds = -(-len(missing) // n_workers)
-        has_time = bag.least_seconds * MARGIN <= remaining_s
-        if missing and has_time and (not is_early or n_rounds * bag.seconds * MARGIN <= remaining_s):
-            return bag.trial_id, missing[0]
+    missing = {bag.trial_id: [fold for fold in range(n_folds) if fold not in bag.folds] for bag in bags}
+    open_ = [bag for bag in bags if missing[bag.trial_id] and (bag.worth > 0 or not is_early)]
+    in_order = sorted(open_, key=lambda bag: _rank(bag, len(missing[bag.trial_id])))
+    for bag in in_order:
+        n_rounds = -(-len(missing[bag.trial_id]) // n_workers)
+        if n_rounds * (bag.seconds if is_early else bag.least_seconds) * MARGIN <= remaining_s:
+            return bag.trial_id, missing[bag.trial_id][0]
+    for bag in in_order:
+        if bag.worth > 0 and not is_early and bag.least_seconds * MARGIN <= remaining_s:
+            return bag.trial_id, missing[bag.trial_id][0]
     return None
 
 
+def _rank(bag: Bag, n_missing: int) -> float:
+    return -bag.worth / (bag.seconds * n_missing) if bag.worth > 0 else -bag.worth
+
+
 def seconds_to_complete(bags: Iterable[Bag], n_folds: int, n_workers: int) -> float:
-    """How long the workers train the missing folds of all bags that are worth something, one bag after the other."""
-    return sum(-((len(bag.folds) - n_folds) // n_workers) * bag.seconds for bag in bags if bag.worth > 0)
+    """How long the workers train the missing folds of all bags, one bag after the other."""
+    return sum(-((len(bag.folds) - n_folds) // n_workers) * bag.seconds for bag in bags)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -116,14 +116,20 @@ class _Bracket:
     members: list[_Entrant] = field(default_factory=list)
     losses: list[dict[TrialId, float]] = field(init=False)  # one dict for each rung, in order of arrival
     n_promoted: list[int] = field(init=False)  # from each rung
+    n_withdrawn: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
         self.losses = [{} for _ in self.rungs]
         self.n_promoted = [0 for _ in self.rungs]
+        self.n_withdrawn = [0 for _ in self.rungs]
 
     @property
     def filled(self) -> bool:
         return len(self.members) >= self.rungs[0].n_trials
+
+    def n_gone(self, rung: int) -> int:
+        """How many places of the next rung are taken by trials that have left this one."""
+        return self.n_promoted[rung] + self.n_withdrawn[rung]
 
     def n_next(self, rung: int) -> int:
         return self.rungs[rung + 1].n_trials if rung + 1 < len(self.rungs) else 0
@@ -133,20 +139,20 @@ class Race:
     """The brackets of Hyperband that are under way, and where each trial stands.
 
     Brackets are filled one after another, cycling over ``hyperband(budgets)`` from ``first_bracket`` on; before them
-    comes ``opening``, where there is one, for the portfolio. No
-    trial waits for its rung to fill when it is good enough already, and one that leads goes up in any case, beyond the
-    places of Hyperband: what is best with less is worth more. ``report`` records a loss and answers what is due;
-    what is done then (``promote``, ``stop``, ``fail``) must be said, and a trial that is due for a pause waits
-    from then on. So the same calls in the same order rebuild the same race.
+    come the ``openings``, for the portfolio. No trial waits for its rung to fill when it is good enough already, and
+    one that leads goes up in any case, beyond the places of Hyperband: what is best with less is worth more.
+    ``report`` records a loss and answers what is due; what is done then (``promote``, ``stop``, ``withdraw``,
+    ``fail``) must be said, and a trial that is due for a pause waits from then on. So the same calls in the same
+    order rebuild the same race.
     """
 
-    def __init__(self, budgets: Budgets, first_bracket: int = 0, opening: tuple[Rung, ...] = ()) -> None:
+    def __init__(self, budgets: Budgets, first_bracket: int = 0, openings: Sequence[tuple[Rung, ...]] = ()) -> None:
         if not 0 <= first_bracket < budgets.n_rungs:
             raise ValueError(f"first_bracket must be from 0 to n_rungs - 1, got {first_bracket=}, {budgets.n_rungs=}")
         self.budgets = budgets
         self._shapes = hyperband(budgets)
         self._first_bracket = first_bracket
-        self._openings = [opening] if opening else []
+        self._openings = tuple(openings)
         self._brackets: list[_Bracket] = []
         self._entrants: dict[TrialId, _Entrant] = {}
         self._least_at_end: float | None = None
@@ -167,7 +173,7 @@ class Race:
         while len(self._brackets) <= bracket:
             turn = self._first_bracket + len(self._brackets) - len(self._openings)
             is_opening = len(self._brackets) < len(self._openings)
-            shape = self._openings[0] if is_opening else self._shapes[turn % len(self._shapes)]
+            shape = self._openings[len(self._brackets)] if is_opening else self._shapes[turn % len(self._shapes)]
             self._brackets.append(_Bracket(shape))
         self._entrants[trial_id] = _Entrant(bracket, rung=0)
         self._brackets[bracket].members.append(self._entrants[trial_id])
@@ -178,7 +184,7 @@ class Race:
         return self._entrants[trial_id].bracket
 
     def is_in_opening(self, trial_id: TrialId) -> bool:
-        """Whether a trial is in the bracket of the portfolio."""
+        """Whether a trial is in a bracket of the portfolio."""
         return self._entrants[trial_id].bracket < len(self._openings)
 
     def leads(self, trial_id: TrialId) -> bool:
@@ -222,6 +228,13 @@ class Race:
         bracket.n_promoted[entrant.rung] += 1
         entrant.rung += 1
         entrant.standing = _Standing.RACING
+
+    def withdraw(self, trial_id: TrialId) -> None:
+        """A trial ends that is good enough to go up: one that waits keeps its place, which no worse one gets."""
+        entrant = self._entrants[trial_id]
+        if entrant.standing is _Standing.WAITING:
+            self._brackets[entrant.bracket].n_withdrawn[entrant.rung] += 1
+        self.stop(trial_id)
 
     def stop(self, trial_id: TrialId) -> None:
         """A trial ends; what was recorded of it stays, also that it failed."""
@@ -286,7 +299,7 @@ class Race:
         ranked = sorted(losses, key=losses.__getitem__)  # stable: the first to arrive wins a tie
         better = ranked[: ranked.index(trial_id)]
         return decide(
-            n_ahead=bracket.n_promoted[rung] + sum(self._waits_at(other, entrant.bracket, rung) for other in better),
+            n_ahead=bracket.n_gone(rung) + sum(self._waits_at(other, entrant.bracket, rung) for other in better),
             n_recorded=len(losses),
             n_next=bracket.n_next(rung),
             eta=self.budgets.eta,
@@ -300,7 +313,7 @@ class Race:
             return False
         # Below, all that may still go up have gone up: every place is taken, or nobody waits.
         return all(
-            bracket.n_promoted[lower] >= bracket.n_next(lower)
+            bracket.n_gone(lower) >= bracket.n_next(lower)
             or not any(e.rung == lower and e.standing is _Standing.WAITING for e in bracket.members)
             for lower in range(rung)
         )

@@ -14,8 +14,9 @@ FIRST_STEP_SECONDS = 3.0
 class Pace:
     """The seconds that a trial has spent since it was last judged, and what it will have spent at a further budget."""
 
+    begun_at: int = 0
+    """The budget that it had come to before."""
     spent_s: float = 0.0
-    _begun_at: int = 0
     _budget: int = 0
     _n_points: int = 0
     _point_s: float = 0.0
@@ -31,9 +32,9 @@ class Pace:
 
     def seconds_to(self, budget: int) -> float:
         """What it will have spent at that budget; what it has, while it has not come to a budget of its own."""
-        gained = self._budget - self._begun_at
+        gained = self._budget - self.begun_at
         return self.spent_s + (self._point_s * self._n_points * (budget - self._budget) / gained if gained > 0 else 0.0)
 
     def judged(self) -> None:
         """Begins anew at the budget where the trial was judged: it may wait there, and be read again."""
-        self.spent_s, self._n_points, self._begun_at = 0.0, 0, self._budget
+        self.spent_s, self._n_points, self.begun_at = 0.0, 0, self._budget

@@ -18,7 +18,9 @@ __all__ = ["LOOPBACK", "served"]
 
 
 @contextmanager
-def served(path: Path, *, host: str = LOOPBACK, port: int = 8000, choices: Choices | None = None) -> Iterator[str]:
+def served(
+    path: str | Path, *, host: str = LOOPBACK, port: int = 8000, choices: Choices | None = None
+) -> Iterator[str]:
     """The URL under which the saved model in a folder answers, until the block ends.
 
     Uses the Ray that runs, or starts one. ``host`` is what is listened on: whoever reaches it may ask the model, since
@@ -43,7 +45,7 @@ def served(path: Path, *, host: str = LOOPBACK, port: int = 8000, choices: Choic
     try:
         try:
             serve.start(http_options={"host": host, "port": port})
-            serve.run(application(path, choices), name="raytabdl", route_prefix="/")
+            serve.run(application(Path(path), choices), name="raytabdl", route_prefix="/")
         except (RuntimeError, ray.exceptions.RayError) as error:
             raise ClusterError(f"the model cannot be served on {host}:{port}: {error}") from error
         yield f"http://{f'[{host}]' if ':' in host else host}:{port}/"

@@ -70,10 +70,10 @@ class Model:
             return self.predictor.predict(table)
 
 
-def application(path: Path, choices: Choices | None = None) -> Any:
+def application(path: str | Path, choices: Choices | None = None) -> Any:
     """The model in a folder, to be run by ``ray.serve``; each node that runs a replica must see the folder."""
     deployment = serve.deployment(max_ongoing_requests=2 * MAX_BATCH)(Model)
-    return deployment.bind(str(path.absolute()), choices)
+    return deployment.bind(str(Path(path).absolute()), choices)
 
 
 def _check(request: Request) -> None:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from sklearn import metrics
 
 from raytabdl import TabularClassifier, TabularRegressor, cli
+from raytabdl.exceptions import DataError
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
 
 
@@ -87,3 +88,22 @@ def test_a_table_without_rows_has_no_score(folder: Path, frame: pd.DataFrame, tm
     done = run("evaluate", folder, tmp_path / "t.csv")
     assert done.exit_code == 2
     assert "0 rows" in done.stderr
+
+
+def test_an_estimator_tells_the_same_of_a_frame_a_list_and_a_file(
+    folder: Path, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    told = json.loads(run("evaluate", folder, tmp_path / "t.csv", "--json").stdout)["scores"]
+    clf = TabularClassifier.load(folder)
+    X = frame[["size"]]
+    for rows, y in ((X, frame["kind"]), (X, list(frame["kind"])), (tmp_path / "t.csv", "kind")):
+        assert clf.evaluate(rows, y) == pytest.approx(told)
+
+
+def test_labels_that_a_file_has_made_numbers_of_are_known_by_their_text(tmp_path: Path) -> None:
+    X = pd.DataFrame({"x": np.arange(60.0)})
+    clf = TabularClassifier(0.5, run_folder=tmp_path / "run").fit(X, np.where(X["x"] > 30, "1", "0"))
+    assert clf.evaluate(X, (X["x"] > 30).astype(int))["accuracy"] == clf.score(X, np.where(X["x"] > 30, "1", "0"))
+    with pytest.raises(DataError, match=r"did not see, '2'; it saw \['0', '1'\]"):
+        clf.evaluate(X, ["2", *["0"] * 59])

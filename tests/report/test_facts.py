@@ -280,17 +280,21 @@ def test_the_code_makes_the_same_settings_again(report: Report, folder: RunFolde
 
 def test_what_the_command_line_cannot_say_has_no_command(report: Report, classifier: TabularClassifier) -> None:
     target, choices = classifier.predictor_.target, json.loads(classifier.folder_.run_json.read_text())["choices"]
-    plain = reproduction(settings(), target, "y", choices, "1.0")
+    plain = reproduction(settings(), target, "y", choices, "medium", "1.0")
     assert plain.command is not None
     for name, value in {"ensemble_size": 5, "trial_time_limit": 9.0, "trial_memory": 2.0}.items():
-        other = reproduction(settings(**{name: value}), target, "y", choices, "1.0")
+        other = reproduction(settings(**{name: value}), target, "y", choices, "medium", "1.0")
         assert other.command is None
         assert f"{name}={value}" in other.code
-    weighted = reproduction(settings(), target, "y", choices, "1.0", ["sample_weight"])
+    weighted = reproduction(settings(), target, "y", choices, "medium", "1.0", ["sample_weight"])
     assert weighted.command is None
     assert any("sample_weight" in note for note in weighted.notes)
-    assert reproduction(settings(), target, None, choices, "1.0").command is None
-    own = reproduction(settings(), target, "y", {"mine": "my_module.Mine"}, "1.0")
+    measured = reproduction(settings(metric="fbeta_score"), target, "y", choices, "medium", "1.0")
+    assert measured.command is None
+    assert "fbeta_score" not in measured.code
+    assert any("fbeta_score" in note for note in measured.notes)
+    assert reproduction(settings(), target, None, choices, "medium", "1.0").command is None
+    own = reproduction(settings(), target, "y", {"mine": "my_module.Mine"}, None, "1.0")
     assert own.command is None
     assert any("my_module.Mine" in note for note in own.notes)
 

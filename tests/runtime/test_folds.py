@@ -35,7 +35,8 @@ def history_of(statuses: dict[str, Status], seconds: float = 2.0, model: str = "
 
 def folds_of(history: History, weights: dict[str, float], *, elapsed: float = 60.0, is_tried: bool = True) -> Folds:
     clock, networks = Clock.start(100.0, spent_s=elapsed), frozenset({"mlp"})
-    return Folds(history, 3, 2, clock, 50.0, 100.0, 0, 27, networks, lambda: is_tried, lambda: Ensemble(weights, 1.0))
+    ensemble = Ensemble(weights, 1.0)
+    return Folds(history, 3, 2, clock, 50.0, 100.0, 0, 27, networks, lambda: is_tried, lambda: ensemble, n_valid=100)
 
 
 def test_nothing_is_due_while_the_search_is_young_or_over_or_has_no_ensemble() -> None:
@@ -50,11 +51,33 @@ def test_nothing_is_due_while_the_search_is_young_or_over_or_has_no_ensemble() -
 
 
 def test_trials_that_train_and_the_dummy_are_left_alone() -> None:
-    history = history_of({"0000": Status.RUNNING, "quick-dummy": Status.COMPLETED, "0001": Status.PAUSED})
+    history = history_of({"0000": Status.RUNNING, "quick-dummy": Status.COMPLETED, "0001": Status.COMPLETED})
     history.trials["quick-dummy"].config["model"] = "dummy"
     due = folds_of(history, {"0000@9": 0.5, "quick-dummy@9": 0.3, "0001@9": 0.2}).next()
     assert due is not None
     assert due.trial_id == "0001.1"
+
+
+def test_what_waits_at_a_rung_gets_a_bag_only_when_it_has_no_time_to_go_up() -> None:
+    history = history_of({"0000": Status.PAUSED}, seconds=10.0)  # two more folds by two workers take 10 s
+    assert folds_of(history, {"0000@9": 1.0}, elapsed=80).next() is None
+    due = folds_of(history, {"0000@9": 1.0}, elapsed=87.5).next()
+    assert due is not None
+    assert due.trial_id == "0000.1"
+
+
+def test_a_quick_model_is_not_wanted_where_the_search_has_one_of_its_kind_that_is_as_good() -> None:
+    history = history_of({"quick-lightgbm": Status.COMPLETED, "0000": Status.COMPLETED})
+    due = folds_of(history, {"quick-lightgbm@9": 0.9, "0000@9": 0.1}).next()
+    assert due is not None
+    assert due.trial_id == "0000.1"
+
+
+def test_time_presses_when_the_bags_of_the_ensemble_take_what_is_left() -> None:
+    history = history_of({"0000": Status.COMPLETED, "0001": Status.COMPLETED}, seconds=10.0)
+    assert not folds_of(history, {"0000@9": 1.0}, elapsed=86).is_pressed()
+    assert folds_of(history, {"0000@9": 1.0}, elapsed=88).is_pressed()
+    assert folds_of(history, {"0000@9": 0.5, "0001@9": 0.5}, elapsed=75).is_pressed()
 
 
 def test_a_quick_model_is_trained_to_the_end_on_the_other_folds() -> None:
@@ -92,9 +115,16 @@ def test_after_the_ensemble_come_the_best_of_a_family_and_nothing_that_is_far_be
     }
     for name, (model, loss) in rung_losses.items():
         history.append(Trial(name, {"model": model}, "portfolio", 0, 0))
-        history.append(Result(name, 9, loss, 1.0, {}, Seconds(1.0), 1.0, f"{name}@9"))
+        history.append(Result(name, 9, loss, 1.0, {}, Seconds(10.0), 1.0, f"{name}@9"))
         history.append(Change(name, Status.COMPLETED, 1.0))
-    folds = folds_of(history, {"0000@9": 1.0})
+    early = folds_of(history, {"0000@9": 1.0})
+    first = early.next()
+    assert first is not None
+    assert first.trial_id == "0000.1"
+    of_many = replace(folds_of(history, {}, elapsed=87.2), n_valid=100_000).next()
+    assert of_many is not None
+    assert of_many.trial_id == "0000.1"  # the best of its family
+    folds = folds_of(history, {"0000@9": 1.0}, elapsed=87.2)
     begun = []
     while (due := folds.next()) is not None:
         begun.append(due.trial_id)
@@ -131,9 +161,10 @@ def test_until_the_portfolio_was_tried_only_whole_bags_of_the_ensemble_are_begun
     assert folds_of(history, weights, elapsed=78, is_tried=False).next() is None
     half = history_of({"0000": Status.COMPLETED, "0000.1": Status.RUNNING}, 11.0)
     assert folds_of(half, weights, elapsed=87, is_tried=False).next()
-    whole = history_of({name: Status.COMPLETED for name in ("0000", "0000.1", "0000.2", "0001")}, 1.0)
-    assert folds_of(whole, weights, elapsed=95, is_tried=False).next() is None
-    assert folds_of(whole, weights, elapsed=95, is_tried=True).next()
+    whole = history_of({name: Status.COMPLETED for name in ("0000", "0000.1", "0000.2", "0001")}, 10.0)
+    assert folds_of(whole, weights, elapsed=88, is_tried=False).next() is None
+    assert folds_of(whole, weights, elapsed=80, is_tried=True).next() is None
+    assert folds_of(whole, weights, elapsed=88, is_tried=True).next()
 
 
 def test_the_folds_begin_early_where_the_portfolio_is_through() -> None:

@@ -324,7 +324,7 @@ def test_what_is_too_slow_takes_the_other_members_of_its_model_out_of_the_portfo
 
 
 def test_a_member_of_the_portfolio_is_promoted_before_folds_are_trained() -> None:
-    race = Race(Budgets(), opening=opening(3, Budgets(), first_rung=2))
+    race = Race(Budgets(), openings=[opening(3, Budgets(), first_rung=2)])
     searcher = PortfolioBOHB(Ear(), race, portfolio=portfolio()[:3], next_fold=lambda: fold("0001"))
     for name, loss in zip(("0000", "0001", "0002"), (0.1, 0.2, 0.3), strict=True):
         race.add(name)
@@ -338,7 +338,7 @@ def test_a_member_of_the_portfolio_is_promoted_before_folds_are_trained() -> Non
 
 
 def test_a_trial_in_the_lead_is_promoted_before_folds_are_trained() -> None:
-    race = Race(Budgets(), opening=opening(1, Budgets(), first_rung=3))
+    race = Race(Budgets(), openings=[opening(1, Budgets(), first_rung=3)])
     searcher = PortfolioBOHB(Ear(), race, next_fold=lambda: fold("0000"))
     for name, loss in zip(("0000", "0001", "0002"), (0.2, 0.1, 0.3), strict=True):
         race.add(name)

@@ -29,7 +29,7 @@ class Conversation:
 
     def __init__(self, folder: Path) -> None:
         self.history = History()
-        race = Race(Budgets(), opening=opening(len(PORTFOLIO), Budgets(), first_rung=2))
+        race = Race(Budgets(), openings=[opening(len(PORTFOLIO), Budgets(), first_rung=2)])
         sampler = RandomSearch(configuration_space(Choices(), 0), 0)
         self.searcher = PortfolioBOHB(sampler, race)
         self.searcher._portfolio.extend(PORTFOLIO)  # which no space need contain

@@ -1,6 +1,6 @@
 import pytest
 
-from raytabdl.search.bags import Bag, next_fold, seconds_to_complete
+from raytabdl.search.bags import MARGIN, Bag, next_fold, seconds_to_complete
 
 
 def bag(trial_id, worth, *folds, seconds=1.0, least_seconds=None):
@@ -25,9 +25,20 @@ def test_the_order_of_what_is_worth_nothing_is_kept_whatever_it_costs():
 
 def test_what_cannot_end_in_time_is_not_begun():
     bags = [bag("slow", 0.8, seconds=10.0), bag("fast", 0.01, seconds=1.0)]
-    assert next_of(bags, 5, 20) == ("slow", 1)
+    assert next_of(bags, 5, 24) == ("slow", 1)
     assert next_of(bags, 5, 10) == ("fast", 1)
     assert next_of(bags, 5, 1) is None
+
+
+def test_a_bag_that_cannot_be_completed_comes_after_those_that_can_and_not_at_all_where_it_is_worth_nothing():
+    bags = [bag("slow", 0.8, seconds=10.0), bag("fast", 0.01, seconds=1.0)]
+    assert next_of(bags, 5, 20) == ("fast", 1)
+    assert next_of([bags[0], bag("fast", 0.01, 1, 2, 3, 4)], 5, 20) == ("slow", 1)
+    assert next_of([bag("slow", -1.0, seconds=10.0)], 5, 20) is None
+
+
+def test_what_is_nearly_complete_is_completed_before_another_is_begun():
+    assert next_of([bag("new", 0.5), bag("begun", 0.2, 1, 2, 3)], 5, 100) == ("begun", 4)
 
 
 def test_nothing_is_left_once_all_folds_were_begun():
@@ -56,6 +67,27 @@ def test_what_is_worth_nothing_has_to_wait_while_it_is_early():
     assert next_of(bags, 2, 100) == ("other", 1)
 
 
-def test_the_time_to_complete_counts_the_missing_folds_of_what_is_worth_something():
-    bags = [bag("a", 0.5, 1, seconds=3.0), bag("b", 0.1, seconds=1.0), bag("c", -1.0, seconds=50.0)]
-    assert seconds_to_complete(bags, 5, 2) == pytest.approx(2 * 3.0 + 2 * 1.0)
+def test_the_time_to_complete_counts_the_missing_folds():
+    bags = [bag("a", 0.5, 1, seconds=3.0), bag("b", 0.1, seconds=1.0), bag("c", -1.0, 1, 2, 3, seconds=50.0)]
+    assert seconds_to_complete(bags, 5, 2) == pytest.approx(2 * 3.0 + 2 * 1.0 + 50.0)
+
+
+def test_what_is_worth_less_but_much_faster_comes_first():
+    assert next_of([bag("slow", 0.8, seconds=10.0), bag("fast", 0.4, seconds=1.0)], 5, 100) == ("fast", 1)
+
+
+def test_the_first_of_what_is_no_part_of_the_ensemble_is_worth_nothing_too():
+    first = [bag("first", -0.0)]  # its rank
+    assert next_of(first, 2, 100, is_early=True) is None
+    assert next_of(first, 2, 100) == ("first", 1)
+
+
+def test_three_folds_take_two_workers_as_long_as_four():
+    half = [bag("a", 1.0, 1, seconds=10.0)]
+    assert next_of(half, 5, 22, is_early=True) is None  # 20 s and the margin
+    assert next_of(half, 5, 24, is_early=True) == ("a", 2)
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+def test_what_ends_just_in_time_is_begun(is_early):
+    assert next_of([bag("a", 1.0, seconds=20.0)], 2, 20.0 * MARGIN, is_early=is_early) == ("a", 1)

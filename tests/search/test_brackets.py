@@ -262,15 +262,35 @@ def test_brackets_are_filled_one_after_another_and_cycle() -> None:
 
 
 def test_the_portfolio_has_a_bracket_of_its_own_before_the_others() -> None:
-    race = Race(BUDGETS, first_bracket=1, opening=opening(5, BUDGETS, first_rung=2))
+    race = Race(BUDGETS, first_bracket=1, openings=[opening(5, BUDGETS, first_rung=2)])
     indices = [race.add(str(i)) for i in range(5 + 12 + 1)]
     assert indices == [0] * 5 + [1] * 12 + [2]
     assert [race.milestone(str(i)) for i in (0, 5, 17)] == [9, 3, 9]
     assert [race.is_in_opening(str(i)) for i in (4, 5)] == [True, False]
 
 
+def test_there_may_be_several_brackets_before_the_others() -> None:
+    race = Race(BUDGETS, first_bracket=1, openings=[opening(2, BUDGETS, 2), opening(3, BUDGETS, 1)])
+    indices = [race.add(str(i)) for i in range(2 + 3 + 1)]
+    assert indices == [0, 0, 1, 1, 1, 2]
+    assert [race.milestone(str(i)) for i in range(6)] == [9, 9, 3, 3, 3, 3]
+    assert [race.is_in_opening(str(i)) for i in (0, 4, 5)] == [True, True, False]
+
+
+def test_a_trial_that_is_withdrawn_keeps_its_place() -> None:
+    """Else the third would go up, as the best of those that are left."""
+    for end, due in ((Race.withdraw, Decision.PAUSE), (Race.stop, Decision.PROMOTE)):
+        race = Race(BUDGETS)
+        for trial, loss in (("a", 0.1), ("b", 0.2)):
+            race.add(trial)
+            assert judge(race, trial, loss) is Decision.PAUSE
+            end(race, trial)
+        race.add("c")
+        assert judge(race, "c", 0.3) is due
+
+
 def test_an_opening_at_the_last_rung_trains_all_to_the_end() -> None:
-    race = Race(BUDGETS, opening=opening(3, BUDGETS, first_rung=3))
+    race = Race(BUDGETS, openings=[opening(3, BUDGETS, first_rung=3)])
     for trial in "abc":
         race.add(trial)
     assert [judge(race, trial, loss) for trial, loss in zip("abc", [0.3, 0.1, 0.2], strict=True)] == [Decision.STOP] * 3
@@ -411,3 +431,33 @@ def test_nobody_leads_before_one_was_trained_to_the_end() -> None:
     race.add("a")
     assert judge(race, "a", 0.1) is Decision.PAUSE
     assert not race.leads("a")
+
+
+@pytest.mark.parametrize("first_bracket", [-1, 4])
+def test_there_are_as_many_brackets_as_rungs(first_bracket: int) -> None:
+    with pytest.raises(ValueError, match="from 0 to n_rungs - 1"):
+        Race(BUDGETS, first_bracket)
+
+
+def test_occupancy_counts_over_all_brackets() -> None:
+    race = Race(BUDGETS, first_bracket=2)
+    for names, bracket in (("abc", 0), ("def", 4)):  # both of six at budget 9
+        for name, loss in zip(names, (0.1, 0.2, 0.3), strict=True):
+            race.add(name, bracket)
+            race.report(name, 9, loss)
+        race.promote(names[0])
+    occupancy = race.rung_occupancy()
+    assert (occupancy[9], occupancy[27]) == (Occupancy(waiting=4, promoted=2), Occupancy(racing=2))
+
+
+def test_a_rung_is_complete_once_all_places_below_are_taken_whoever_still_waits_there() -> None:
+    race = Race(BUDGETS, first_bracket=1)
+    losses = dict(zip("abcdefghijkl", (0.1, 0.2, 0.3, 0.4, *[0.9] * 8), strict=True))
+    for name, loss in losses.items():
+        race.add(name)
+        race.report(name, 3, loss)
+    for name in "abcd":
+        race.promote(name)
+        race.report(name, 9, losses[name])
+    assert race.promotable() == ["a", "b"]
+    assert set(race.hopeless()) == set("cdefghijkl")

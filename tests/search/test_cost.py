@@ -48,3 +48,9 @@ def test_nothing_is_said_before_the_first_budget() -> None:
     pace = Pace()
     pace.step([9.0], 9.0, budget=0)
     assert pace.seconds_to(27) == 9.0
+
+
+def test_three_seconds_of_a_first_step_are_spent_once() -> None:
+    pace = Pace()
+    pace.step([5.0], 5.0, budget=1)
+    assert pace.seconds_to(3) == pytest.approx(5.0 + 2 * 2.0)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, ForbiddenEqualsClause
+
 from raytabdl.presets import medium
 from raytabdl.search.design import space_filling
 from raytabdl.space import configuration_space
@@ -25,3 +27,13 @@ def test_more_points_begin_with_the_same_family_by_family() -> None:
     assert many[: len(few)] == few
     assert [config["model"] for config in few[:7]] == list(SPACE["model"].choices)
     assert few != space_filling(SPACE, 4, seed=4)
+
+
+def test_what_is_forbidden_is_left_out_and_of_equal_ones_all_but_the_first() -> None:
+    space = ConfigurationSpace()
+    model, kind, x = Categorical("model", ["a", "b"]), Categorical("kind", ["p", "q"]), Float("x", (0.0, 1.0))
+    space.add(model, kind, x)
+    space.add(EqualsCondition(kind, model, "a"), EqualsCondition(x, model, "a"), ForbiddenEqualsClause(kind, "q"))
+    configs = space_filling(space, 8, seed=0)
+    assert Counter(config["model"] for config in configs) == {"a": 4, "b": 1}
+    assert {config.get("kind") for config in configs} == {"p", None}

@@ -107,3 +107,8 @@ def test_draws_are_legal_and_near_the_points() -> None:
     assert drawn[:, 0].mean() == pytest.approx(0.05 * (2 / np.pi) ** 0.5, abs=0.01)  # half of a normal density
     assert (drawn[:, 1] == 2).mean() == pytest.approx(0.95 + 0.05 / 3, abs=0.03)
     assert drawn[:, 3].mean() == pytest.approx(0.5, abs=0.07)  # what no point speaks about is drawn uniformly
+
+
+def test_the_rule_of_thumb_counts_the_values_that_are_active() -> None:
+    data = np.array([[0.2, np.nan], [0.8, 0.5]])
+    np.testing.assert_allclose(kde.normal_reference(data), [1.06 * 0.3 * 2 ** (-1 / 6), 0.0])

@@ -103,3 +103,29 @@ def test_no_member_makes_the_ensemble_worse(terms: np.ndarray, is_classification
     regrets = [regret for _, regret in trajectory(evidence, range(len(terms)))]
     assert (np.diff(regrets) <= 1e-9).all()
     assert regrets[-1] <= 1e-6  # at least as good as the best single candidate: it may get all the weight
+
+
+@pytest.mark.parametrize("weight", [0.1, 0.2, 0.35, 0.5, 0.7])
+def test_a_candidate_may_get_each_of_the_weights(weight: float) -> None:
+    pattern, ratio = 0.05 * np.array([1.0, -1.0, 1.0, -1.0]), (1 - weight) / weight
+    points = trajectory(with_errors(np.array([pattern, -ratio * pattern])), [0, 1])  # no error by that weight alone
+    assert points[1][1] == pytest.approx(1 - 1 / (1 - 0.05 * min(1.0, ratio)), abs=1e-6)
+
+
+def test_a_third_member_is_mixed_with_the_mean_of_the_two_before() -> None:
+    errors = np.array([[0.5, 0.1], [-0.5, 0.1], [0.0, -0.1]])  # the first two leave (0, 0.1)
+    regrets = [regret for _, regret in trajectory(with_errors(errors), [0, 1, 2])]
+    assert regrets[1:] == pytest.approx([0.0, 1 - 1 / (1 - 0.1 / 2**0.5)], abs=1e-6)
+
+
+def test_seconds_are_means_in_units_of_each_data_set() -> None:
+    evidences = [table([0.5, 0.5, 0.5], [1, NAN, 4]), table([0.5, 0.5, 0.5], [2, NAN, NAN])]
+    # Units are 2.5 and 2 s, 2.25 on average: (0.4 + 1) / 2 of it, what is dearest, and 1.6 of it.
+    assert mean_seconds(evidences) == pytest.approx([1.575, 3.6, 3.6])
+
+
+@pytest.mark.parametrize("n_draws", [1, 40])
+def test_a_silent_data_set_is_never_drawn(n_draws: int) -> None:
+    evidences = [table([1.5, 1.2]), table([0.9, 0.5])]
+    rng = np.random.default_rng(0)
+    assert stability(evidences, list("ab"), size=1, per_family=1, n_draws=n_draws, rng=rng).tolist() == [0.0, 1.0]

@@ -155,3 +155,14 @@ def test_a_file_that_is_no_portfolio_is_named(tmp_path: Path, content: str) -> N
     path.write_text(content)
     with pytest.raises(ValueError, match=r"broken\.json must hold a portfolio"):
         Portfolio.read(path)
+
+
+def test_a_portfolio_needs_no_provenance(tmp_path: Path) -> None:
+    path = tmp_path / "own.json"
+    path.write_text('{"origin": "learned", "members": [{"config": {"model": "forest"}}]}')
+    assert Portfolio.read(path) == Portfolio("learned", (Member({"model": "forest"}),), {})
+
+
+def test_a_number_that_is_switched_off_is_a_change(space: ConfigurationSpace) -> None:
+    portfolio = Portfolio("learned", (Member({**FULL, "mlp.use_dropout": False}),))
+    assert [fate for _, fate in placed(portfolio, space)] == ["changed: mlp.dropout"]

@@ -325,3 +325,85 @@ def test_only_the_order_within_a_budget_counts() -> None:
 def test_what_fails_at_any_budget_is_last() -> None:
     assert ordered({1: {"a": 1, "b": 2, "c": 3}, 3: {"a": math.nan, "b": 2}}) == "bca"
     assert ordered({1: {"a": math.inf, "b": 2}, 3: {"b": -math.inf, "c": 5}})[0] == "c"
+
+
+def net_space() -> ConfigurationSpace:
+    space = ConfigurationSpace()
+    space.add(Categorical("model", ["net"]), Float("x", (0.0, 1.0)))
+    return space
+
+
+@pytest.mark.parametrize(
+    ("n_trials", "n_further", "n_good"), [(12, 0, 6), (20, 0, 8), (101, 0, 16), (200, 16, 8), (200, 15, 30)]
+)
+def test_how_many_are_good(n_trials: int, n_further: int, n_good: int) -> None:
+    source = BOHB(net_space(), 0)
+    for i in range(n_trials):
+        config = {"model": "net", "x": (i + 0.5) / n_trials}
+        source.observe(Observation(config, 1, float(i), 1.0))
+        if i < n_further:
+            source.observe(Observation(config, 27, float(i), 26.0))
+    assert source.n_good(source._ranked()) == n_good
+
+
+@pytest.mark.parametrize(("n_trials", "origin"), [(5, "random"), (6, "model")])
+def test_six_results_make_a_model(n_trials: int, origin: str) -> None:
+    source = BOHB(net_space(), 0, random_fraction=0.0)
+    for i in range(n_trials):
+        source.observe(Observation({"model": "net", "x": (i + 0.5) / n_trials}, 1, float(i), 1.0))
+    source.suggest()
+    assert source.origin == origin
+
+
+def test_settings_of_bohb_may_be_at_the_ends_of_their_ranges() -> None:
+    for setting in (
+        {"min_points_in_model": 4},
+        {"top_n_percent": 50.0},
+        {"top_n_percent": 0.5},
+        {"random_fraction": 1.0},
+    ):
+        BOHB(make_space(), 0, **setting)  # type: ignore[arg-type]
+    for setting in ({"top_n_percent": 50.5}, {"random_fraction": -0.1}):
+        with pytest.raises(ValueError, match="must be"):
+            BOHB(make_space(), 0, **setting)  # type: ignore[arg-type]
+
+
+NAN = math.nan
+TWO_EACH = [
+    ("fast", 0.1, 1, 0.1, 2.0),
+    ("slow", 0.1, 1, 0.2, 10.0),
+    ("fast", 0.2, 1, 0.3, 2.0),
+    ("slow", 0.2, 1, 0.5, 10.0),
+    ("fast", 0.1, 3, 0.1, 4.0),  # the first goes on
+]
+FAILURES = [("fast", 0.1, 1, 0.1, 1.0), ("slow", 0.1, 1, NAN, 1.0), ("slow", 0.2, 1, NAN, 1.0)]
+
+
+@pytest.mark.parametrize(
+    ("results", "per_second", "expected"),
+    [
+        # 28 s for 6 units of budget; fast has 8 s for 4 and two of the best three, slow 20 s for 2 and one.
+        (TWO_EACH, True, (2.6 / 6 / (80 / 3 / 8), 1.6 / 6 / (116 / 3 / 6))),
+        (TWO_EACH, False, (2.6 / 6, 1.6 / 6)),
+        (FAILURES, False, (1.6 / 5, 0.6 / 6)),
+        ([("fast", 0.1, 1, 0.1, 6.0)], True, (1.6 / 5 / 6, 0.6 / 4 / 6)),
+    ],
+)
+def test_the_chance_of_a_family_is_its_share_of_the_best_per_second_and_unit_of_budget(
+    results: list[tuple[str, float, int, float, float]], per_second: bool, expected: tuple[float, float]
+) -> None:
+    space = ConfigurationSpace()
+    model, fast, slow = Categorical("model", ["fast", "slow"]), Float("fast.x", (0.0, 1.0)), Float("slow.x", (0.0, 1.0))
+    space.add(model, fast, slow)
+    space.add(EqualsCondition(fast, model, "fast"), EqualsCondition(slow, model, "slow"))
+    source = BOHB(space, 0, per_second=per_second)
+    for family, x, budget, loss, seconds in results:
+        source.observe(Observation({"model": family, f"{family}.x": x}, budget, loss, seconds))
+    assert source._family_weights(source._ranked()) == pytest.approx(np.array(expected) / sum(expected))
+
+
+def test_places_are_spread_evenly_and_a_newcomer_is_halfway_to_the_next() -> None:
+    low = {key(name): i for i, name in enumerate("abcd")}
+    place = places({1: low, 3: {key("x"): 1, key("c"): 2, key("e"): math.nan}})
+    expected = {"a": 0.2, "b": 0.4, "c": 0.6, "d": 0.8, "x": 0.3, "e": 1.0}
+    assert place == pytest.approx({key(name): value for name, value in expected.items()})
