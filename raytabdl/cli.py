@@ -165,6 +165,7 @@ def main() -> None:
     default="auto",
     help="The kind of target.  [default: inferred from its values]",
 )
+@click.option("--categorical", metavar="COLUMN", multiple=True, help="One whose numbers are names; may be repeated.")
 @click.option("--weight", metavar="COLUMN", help="How much each row counts; it is not learned from.")
 @click.option(
     "--group", metavar="COLUMN", help="Which rows belong together; no fold parts them, it is not learned from."
@@ -190,6 +191,7 @@ def fit(
     target: str,
     metric_name: str | None,
     task: str,
+    categorical: tuple[str, ...],
     weight: str | None,
     group: str | None,
     time_order: bool,
@@ -209,7 +211,7 @@ def fit(
         raise click.UsageError(f"{' and '.join(asked)} all say which rows are validated by: leave all but one out")
     frame = read_table(table)
     named = {"--target": target, "--weight": weight, "--group": group}
-    for option, column in {**named, "--time": time_column}.items():
+    for option, column in [*named.items(), ("--time", time_column), *(("--categorical", name) for name in categorical)]:
         if column is not None and column not in frame.columns:
             hint = f"'{option}'"
             raise click.BadParameter(f"{table} has no column {column!r}; it has {list(frame)}", param_hint=hint)
@@ -229,6 +231,7 @@ def fit(
         None if time_limit is None else _remaining(began, time_limit),
         metric=metric_name,
         validation=TimeOrder(time_column) if time_order or time_column is not None else None,
+        categorical=categorical or None,
         n_trials=n_trials,
         seed=seed,
         n_workers=workers,

@@ -62,6 +62,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         *,
         metric: MetricChoice = None,
         validation: Validation | None = None,
+        categorical: Sequence[str] | None = None,
         n_trials: int | None = None,
         seed: int = 0,
         n_workers: int | None = None,
@@ -79,6 +80,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.time_limit = time_limit
         self.metric = metric
         self.validation = validation
+        self.categorical = categorical
         self.n_trials = n_trials
         self.seed = seed
         self.n_workers = n_workers
@@ -138,6 +140,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 np.random.default_rng(settings.seed),
                 **of_rows,
                 validation=self.validation,
+                categorical=[str(name) for name in self.categorical or ()],
                 holdout=None if X_valid is None else (X_valid, encode_further(y_valid, classes, "y_valid")),
             )
             portfolio = chosen_portfolio(self.portfolio, target)
@@ -150,6 +153,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 "groups": groups,
                 "X_valid": X_valid,
                 "validation": self.validation,
+                "categorical": self.categorical,
                 "portfolio": self.portfolio,
             }
             write_run(
@@ -307,7 +311,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
 
     ``validation`` says which rows are validated by, in the place of folds that are alike in their targets: a
     ``TimeOrder``, a splitter of scikit-learn or a list of (training rows, validation rows). The search goes by the fold
-    that trains on most rows, and models of all folds predict together.
+    that trains on most rows, and models of all folds predict together. ``categorical`` are the columns whose numbers
+    are names, such as postcodes; strings and categories are known without.
     """
 
     _task_type = TaskType.MULTICLASS  # or binary, by the target: what is asked of it is the same for both

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,14 @@ def _frame_of_array(table: Any) -> pd.DataFrame:
     if np.iscomplexobj(array):
         raise DataError("Complex data not supported: pass the real and the imaginary parts as two columns")
     return pd.DataFrame(array)
+
+
+def with_categories(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The frame with some columns as categories, by their names as strings. Raises DataError where there is no such."""
+    labels = dict(zip(column_names(frame), frame.columns, strict=True)) if columns else {}
+    if unknown := [name for name in columns if name not in labels]:
+        raise DataError(f"categorical names columns that the table does not have, {unknown}; it has {list(labels)}")
+    return frame.astype({labels[name]: "category" for name in columns}) if columns else frame
 
 
 def has_names(frame: pd.DataFrame) -> bool:

@@ -70,6 +70,10 @@ class Seconds:
         return self.training + self.evaluation + self.checkpoint + self.setup
 
 
+BAG = "bag"
+"""The origin of a trial that trains the configuration of another one on a further fold."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What a trial reached at a budget, measured on its fold.

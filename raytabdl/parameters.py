@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable
 from os import PathLike
 from typing import Any
 
@@ -28,6 +29,8 @@ def checked_settings(estimator: Any) -> Settings:
         value = getattr(estimator, name)
         if not (value is None or isinstance(value, kinds) or (name == "metric" and callable(value))):
             raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
+    if isinstance(estimator.categorical, (str, bytes)) or not isinstance(estimator.categorical or [], Iterable):
+        raise SettingError(f"categorical must be a list of names of columns, or None; got {estimator.categorical!r}")
     check_callbacks(estimator.callbacks)
     return Settings(
         None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),

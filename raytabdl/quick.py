@@ -67,15 +67,16 @@ def train_quick(
     seed: int,
     is_over: Callable[[], bool],
     most_budget: int | None = None,
+    fold: int = 0,
 ) -> Iterator[QuickResult]:
-    """Trains one quick model until it gets no better, is at ``most_budget``, or ``is_over``.
+    """Trains one quick model on a fold until it gets no better, is at ``most_budget``, or ``is_over``.
 
     Yields at its first point, at the rungs and at its end.
     """
     pipeline = ClassicPipeline(config, Choices(networks=(), classic=CLASSIC), task.target, horizon, seed)
     points: list[Point] = []
     best, n_worse = float("inf"), 0
-    for point in pipeline.train(task, fold=0):
+    for point in pipeline.train(task, fold):
         points.append(point)
         n_worse = 0 if point.rung_loss < best else n_worse + 1
         best = min(best, point.rung_loss)

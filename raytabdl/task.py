@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from raytabdl.checks import check_memory, check_size
 from raytabdl.exceptions import DataError
-from raytabdl.frames import to_frame
+from raytabdl.frames import to_frame, with_categories
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType, Truth
 from raytabdl.labels import array_of_objects, is_label
 from raytabdl.schema import Kind, Schema, infer_schema, without_twins
@@ -202,13 +202,14 @@ def make_task(
     groups: Any = None,
     validation: Validation | None = None,
     holdout: tuple[Any, Any] | None = None,
+    categorical: Sequence[str] = (),
 ) -> Task:
     """The task of a table and an encoded target, divided into about ``n_folds`` folds unless told otherwise.
 
     Rows of weight 0 are left out, as if they were not there. ``holdout`` is another table and its encoded target to
-    validate by.
+    validate by; ``categorical`` are columns whose numbers or strings are names of categories.
     """
-    frame = to_frame(X)
+    frame = with_categories(to_frame(X), categorical)
     check_memory(*frame.shape)
     n_rows = len(frame)
     weights = None if sample_weight is None else _row_weights(sample_weight, n_rows)

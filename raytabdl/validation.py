@@ -95,9 +95,9 @@ def check_parts(validation: object, groups: Any, X_valid: Any, y_valid: Any) -> 
 def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) -> Folds:
     """The fold of each row: every class, or every stretch of a sorted target, is spread evenly over the folds.
 
-    There are fewer folds where no class has that many rows, or where the rarer one of two has fewer. The rows of a
-    class with fewer rows than folds are spread over the folds after the first, and the only row of a class is always
-    trained on.
+    There are fewer folds where no class has that many rows. The rows of a class with fewer rows than folds are
+    spread over the folds after the first, or of one of two classes over all: without it fold 0 could not tell models
+    apart. The only row of a class is always trained on.
     """
     n_rows = len(y)
     n_folds = min(n_folds, n_rows)
@@ -111,8 +111,7 @@ def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) 
         folds[by_target] = order
         return folds
     counts = np.bincount(y.astype(np.int64), minlength=target.n_classes)
-    # Of several classes a rare one may miss in a fold; of two it would leave nothing to tell apart.
-    n_folds = max(2, min(n_folds, int(counts.min() if target.n_classes == 2 else counts.max())))
+    n_folds = max(2, min(n_folds, int(counts.max())))
     start = 0
     offset = 0
     for count in counts:
@@ -120,7 +119,7 @@ def partition(y: Array, target: Target, n_folds: int, rng: np.random.Generator) 
         if count == 1:
             folds[rows] = TRAINED
         elif count < n_folds:
-            folds[rows] = 1 + np.arange(count) % (n_folds - 1)
+            folds[rows] = np.arange(count) if target.n_classes == 2 else 1 + np.arange(count) % (n_folds - 1)
         else:
             folds[rows] = (offset + np.arange(count)) % n_folds
             offset += int(count)

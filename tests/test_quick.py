@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from raytabdl import TabularClassifier
 from raytabdl.component import Horizon
+from raytabdl.ensemble import fold_of, trial_of
+from raytabdl.history import Status
 from raytabdl.inputs import Target, TaskType
+from raytabdl.persistence import read_lines
 from raytabdl.quick import first_point_seconds, quick_configurations, train_quick
 from raytabdl.task import Task, make_task
 
@@ -38,3 +44,26 @@ def test_what_cannot_be_left_before_long_is_known_before_it_begins() -> None:
 def test_a_course_ends_where_it_is_told_to() -> None:
     results = list(train_quick("quick-lightgbm", {"model": "lightgbm"}, task_of(400, 3), HORIZON, 0, lambda: False, 3))
     assert results[-1].pipeline.budget == 3
+
+
+def test_without_ray_the_time_that_is_left_goes_to_the_other_folds(tmp_path: Path) -> None:
+    """A bag predicts every row by a model that has not seen it; so it does not matter how many rows fold 0 has."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(300, 3)), columns=list("abc"))
+    y = (X["a"] + X["b"] * X["c"] + rng.normal(size=300) > 0).astype(int)
+    clf = TabularClassifier(8, run_folder=tmp_path / "run").fit(X, y)
+    history, ensemble = clf.folder_.history(), clf.predictor_.ensemble
+    bags = {trial_of(name) for name in history.trials if fold_of(name) == 4}
+    assert "quick-dummy" not in bags
+    assert all(history.statuses[f"{name}.{fold}"] is Status.COMPLETED for name in bags for fold in (1, 2, 3, 4))
+    assert {trial_of(member) for member in ensemble.weights} <= bags
+    assert {fold_of(member) for member in ensemble.weights} == {0, 1, 2, 3, 4}
+    assert clf.leaderboard()["trial"].is_unique
+    assert "Ray ready" not in {line["phase"] for line in read_lines(clf.folder_.phases)}
+
+
+def test_a_model_of_another_fold_predicts_the_rows_of_that_fold() -> None:
+    task = task_of(401, 3)
+    *_, last = train_quick("quick-lightgbm.2", {"model": "lightgbm"}, task, HORIZON, 0, lambda: False, 3, fold=2)
+    assert last.pipeline.best_predictions is not None
+    assert last.pipeline.best_predictions.shape == (len(task.split(2)[1]), 3)

@@ -9,6 +9,7 @@ import pytest
 
 from raytabdl.exceptions import DataError
 from raytabdl.inputs import Target, TaskType
+from raytabdl.schema import Kind
 from raytabdl.task import (
     encode_further,
     encode_labels,
@@ -134,7 +135,7 @@ def test_five_rows_are_trained_on_and_validated_apart():
     task = make_task(np.random.default_rng(0).normal(size=(5, 2)), np.array([0, 0, 0, 1, 1]), BINARY, 5,
                      np.random.default_rng(0))  # fmt: skip
     train, valid = task.split(0)
-    assert len(valid) == 1
+    assert sorted(task.y[valid]) == [0, 1]
     assert sorted([*train, *valid]) == list(range(5))
 
 
@@ -220,6 +221,18 @@ def test_a_column_that_is_the_target_is_warned_of(leak, y, target):
 )
 def test_the_kind_of_a_target_follows_from_its_values(values: object, kind: str) -> None:
     assert infer_kind(pd.Series(values))[0] == kind
+
+
+def test_numbers_are_names_where_it_is_said() -> None:
+    X = pd.DataFrame({"shop": np.arange(40) % 4 * 10, "x": np.arange(40.0)})
+    task = make_task(
+        X, np.arange(40) % 2, Target(TaskType.BINARY, 2), 5, np.random.default_rng(0), categorical=["shop"]
+    )
+    assert [column.name for column in task.schema.columns if column.kind is Kind.CATEGORY] == ["shop"]
+    later = task.schema.encode(pd.DataFrame({"shop": [10.0, 30.0], "x": [1.0, 2.0]}))
+    np.testing.assert_array_equal(later.categorical, task.inputs.take(np.array([1, 3])).categorical)
+    with pytest.raises(DataError, match=r"does not have, \['town'\]; it has \['shop', 'x'\]"):
+        make_task(X, np.arange(40) % 2, Target(TaskType.BINARY, 2), 5, np.random.default_rng(0), categorical=["town"])
 
 
 def test_weights_may_leave_a_class_without_rows() -> None:

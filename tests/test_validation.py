@@ -43,7 +43,7 @@ def test_every_class_is_spread_evenly_over_the_folds(n, n_folds, seed):
     y = rng(seed).choice(3, size=n, p=[0.7, 0.25, 0.05])
     folds = partition(y, MULTICLASS, n_folds, rng(seed))
     counts = np.bincount(y, minlength=3)
-    n_folds = max(2, min(n_folds, counts.min() if len(counts) == 2 else counts.max()))
+    n_folds = max(2, min(n_folds, counts.max()))
     for c in np.flatnonzero(counts):
         sizes = np.bincount(folds[(y == c) & (folds >= 0)], minlength=n_folds)
         if counts[c] >= n_folds:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 
 from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble, fold_of, fold_trial, trial_of
-from raytabdl.history import History, Result, Status
+from raytabdl.history import BAG, History, Result, Status
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import Suggestion, trial_seed
 from raytabdl.search.bags import Bag, next_fold, seconds_to_complete
 from raytabdl.space import ROOT
 
-ORIGIN = "bag"
 QUICK = "quick"
 PORTFOLIO = "portfolio"
 BASELINE = "dummy"
@@ -112,7 +111,7 @@ class Folds:
         # A quick model counts its budget by another horizon: it may go on to the end, and keeps its best point.
         is_quick = trial.origin == QUICK
         train_to = self.max_budget if is_quick else self._best.results[trial_id].budget
-        return Suggestion(name, trial.config, ORIGIN, trial_seed(self.run_seed, name), fold, train_to)
+        return Suggestion(name, trial.config, BAG, trial_seed(self.run_seed, name), fold, train_to)
 
     def is_pressed(self) -> bool:
         """Whether there is no more time than the ensemble's bags take."""

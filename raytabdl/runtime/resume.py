@@ -36,9 +36,7 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
     standing = Standing(race)
     trials: dict[str, Trial] = {}
     statuses: dict[str, Status] = {}
-    seconds: dict[str, float] = {}  # spent by each trial since it was last judged
     spent: dict[str, float] = {}
-    last: dict[str, Result] = {}
     for record in read_records(folder.trials):
         if isinstance(record, Trial):
             if record.fold > 0 and trial_of(record.id) in race:
@@ -54,12 +52,12 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
             continue
         elif isinstance(record, Result):
             trial, milestone = trials[record.trial_id], race.milestone(record.trial_id)
-            seconds[trial.id] = seconds.get(trial.id, 0.0) + record.seconds.total
             spent[trial.id] = spent.get(trial.id, 0.0) + record.seconds.total
-            last[trial.id] = record
-            if record.budget >= milestone:
+            is_judged = record.budget >= milestone
+            reached = milestone if is_judged else race.budgets.rung_below(record.budget)
+            sampler.observe(Observation(trial.config, reached, record.rung_loss, record.seconds.total))
+            if is_judged:
                 race.report(trial.id, record.budget, record.rung_loss)
-                sampler.observe(Observation(trial.config, milestone, record.rung_loss, seconds.pop(trial.id)))
                 # It waits unless a change says otherwise, which a killed driver may not have written any more.
                 statuses[trial.id] = Status.PAUSED
         else:
@@ -67,11 +65,7 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
             if record.status is not Status.RUNNING or statuses[record.trial_id] is not Status.RUNNING:
                 _replay_change(record, trials[record.trial_id], race, sampler)
             if record.status is Status.STOPPED and record.reason.startswith(TOO_SLOW):
-                trial = trials[record.trial_id]
-                standing.too_slow.add(str(trial.config[ROOT]))
-                if (result := last.get(trial.id)) is not None and trial.id in seconds:
-                    reached = max(rung for rung in race.budgets.rungs if rung <= max(result.budget, 1))
-                    sampler.observe(Observation(trial.config, reached, result.rung_loss, seconds[trial.id]))
+                standing.too_slow.add(str(trials[record.trial_id].config[ROOT]))
             statuses[record.trial_id] = record.status
     waiting = {name for name, status in statuses.items() if status is Status.PAUSED}
     for name, status in statuses.items():

@@ -26,15 +26,16 @@ from raytabdl.clock import Clock
 from raytabdl.component import Config, Horizon
 from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError
-from raytabdl.history import Change, History, Result, Seconds, Status, Trial
-from raytabdl.metrics import Metric, logged
+from raytabdl.history import Change, History, Status, Trial
+from raytabdl.metrics import Metric
 from raytabdl.persistence import local_path, read_json, write_json
 from raytabdl.presets import preset_name
-from raytabdl.quick import QuickResult, first_point_seconds, quick_configurations, train_quick
+from raytabdl.quick import first_point_seconds, quick_configurations, train_quick
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
 from raytabdl.runtime.limits import TrialLimits, gpu_share, trial_resources
+from raytabdl.runtime.quick_folds import DUMMY, QuickFolds, publish
 from raytabdl.search.brackets import Occupancy, Race, Rung, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations, misfits
@@ -279,16 +280,13 @@ def _train_quick_models(
         history.append(Trial(name, config, "quick", -1, run.settings.seed))
         try:
             for result in train_quick(name, config, run.task, horizon, run.settings.seed, is_over, most_budget):
-                member = run.folder.publish(result.pipeline, name)
-                assert result.pipeline.best_predictions is not None
-                loss = builder.add(member, result.pipeline.best_predictions)
-                history.append(_quick_result(run, result, member, loss))
-                if name == "quick-dummy":
+                loss = publish(run, history, builder, result)
+                if name == DUMMY:
                     builder.worst_loss = loss
                 ensemble = builder.ensemble()
                 if ensemble is not None:
                     run.folder.append_trajectory(run.clock.elapsed(), ensemble)
-                if name != "quick-dummy" and connection is not None:
+                if name != DUMMY and connection is not None:
                     _give_way()  # a first model is there: from now on Ray's start comes first
                 ensemble_loss = ensemble.loss if ensemble else None
                 watch(Progress("quick models", run.clock, history, 1, ensemble_loss, run.metric))
@@ -297,6 +295,10 @@ def _train_quick_models(
             history.append(Change(name, Status.FAILED, run.clock.elapsed(), traceback.format_exc()))
         if is_over():
             return
+    if connection is None:
+        for ensemble in QuickFolds(run, history, builder, horizon, is_over).train():
+            run.folder.append_trajectory(run.clock.elapsed(), ensemble)
+            watch(Progress("quick models", run.clock, history, 1, ensemble.loss, run.metric))
 
 
 def _in_background(work: Callable[[], None]) -> None:
@@ -320,23 +322,6 @@ def _give_way() -> None:
     """Lowers the priority of this thread for good, where threads have one of their own."""
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOW_PRIORITY)
-
-
-def _quick_result(run: Run, result: QuickResult, member: str, loss: float) -> Result:
-    predictions = result.pipeline.best_predictions
-    assert predictions is not None
-    truth = run.task.truth(0)
-    run.folder.write_curve(result.trial_id, result.points)
-    return Result(
-        result.trial_id,
-        result.pipeline.budget,
-        result.pipeline.best_loss,
-        loss,
-        {m.name: m.measure(truth.y, predictions, truth.weights) for m in logged(run.task.target.task_type)},
-        Seconds(sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)),
-        run.clock.elapsed(),
-        member,
-    )
 
 
 def _portfolio(portfolio: list[Config], choices: Choices, planned: Plan) -> tuple[list[Config], list[tuple[Rung, ...]]]:

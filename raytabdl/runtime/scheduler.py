@@ -121,7 +121,7 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         decision = self._race.report(name, report.budget, report.loss)
         if decision is Decision.CONTINUE:
             return self._go_on(trial, result, pace)
-        seconds = pace.spent_s
+        seconds = pace.untold()
         pace.judged()
         result["hyperband_info"] = {"budget": milestone, "seconds": seconds}
         if decision is Decision.PROMOTE:
@@ -155,13 +155,14 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         name, config, report = trial.config["trial"], trial.config["config"], result["report"]
         expected = pace.seconds_to(self._race.milestone(name))
         if report.budget < 1 or expected <= self._most_trial_seconds:
+            if report.member is not None:  # at a rung where it is not judged, but others are compared with it
+                self._tell_searcher(trial, result, self._race.budgets.rung_below(report.budget), pace.untold())
             return str(TrialScheduler.CONTINUE)
         reason = f"{TOO_SLOW}: {expected:.0f} s to budget {self._race.milestone(name)}"
         self._race.stop(name)
         self._recorder.changed(name, Status.STOPPED, reason)
         self._searcher.leave_out(config[ROOT])
-        reached = max(rung for rung in self._race.budgets.rungs if rung <= report.budget)
-        self._tell_searcher(trial, result, reached, pace.spent_s)
+        self._tell_searcher(trial, result, self._race.budgets.rung_below(report.budget), pace.untold())
         return str(TrialScheduler.STOP)
 
     def _on_fold_result(self, name: str, report: Report) -> str:

@@ -33,6 +33,10 @@ class Budgets:
     def max_budget(self) -> int:
         return self.rungs[-1]
 
+    def rung_below(self, budget: int) -> int:
+        """The largest rung that a budget of at least 1 has come to."""
+        return max(rung for rung in self.rungs if rung <= budget)
+
 
 @dataclass(frozen=True)
 class Rung:

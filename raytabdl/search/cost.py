@@ -17,6 +17,7 @@ class Pace:
     begun_at: int = 0
     """The budget that it had come to before."""
     spent_s: float = 0.0
+    _told_s: float = 0.0
     _budget: int = 0
     _n_points: int = 0
     _point_s: float = 0.0
@@ -35,6 +36,11 @@ class Pace:
         gained = self._budget - self.begun_at
         return self.spent_s + (self._point_s * self._n_points * (budget - self._budget) / gained if gained > 0 else 0.0)
 
+    def untold(self) -> float:
+        """The seconds that were spent since this was last asked."""
+        seconds, self._told_s = self.spent_s - self._told_s, self.spent_s
+        return seconds
+
     def judged(self) -> None:
         """Begins anew at the budget where the trial was judged: it may wait there, and be read again."""
-        self.spent_s, self._n_points, self.begun_at = 0.0, 0, self._budget
+        self.spent_s, self._told_s, self._n_points, self.begun_at = 0.0, 0.0, 0, self._budget

@@ -1,0 +1,121 @@
+"""The quick models on the other folds: what a run without Ray does with the time that its first pass leaves."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raytabdl.component import Horizon
+from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_trial, trial_of
+from raytabdl.history import BAG, Change, History, Result, Seconds, Status, Trial
+from raytabdl.metrics import logged
+from raytabdl.quick import QuickResult, train_quick
+from raytabdl.search.bags import MARGIN
+
+if TYPE_CHECKING:
+    from raytabdl.runtime.run import Run
+
+DUMMY = "quick-dummy"
+
+
+@dataclass(frozen=True)
+class QuickFolds:
+    """Trains bags of the quick models, those of the ensemble first, a fold on each core, until ``is_over``."""
+
+    run: Run
+    history: History
+    builder: EnsembleBuilder
+    horizon: Horizon
+    is_over: Callable[[], bool]
+
+    def train(self) -> Iterator[Ensemble]:
+        """The ensemble after each bag that was completed in time."""
+        if self.run.task.is_large or (holdout := self.builder.holdout()) is None:
+            return
+        of_ensemble = [trial_of(member) for member in holdout.weights]
+        others = [trial_of(member) for member in self.builder.candidates()]
+        n_threads = self.run.settings.n_workers or os.cpu_count() or 1
+        with ThreadPoolExecutor(n_threads, "raytabdl-folds") as pool:
+            for trial_id in dict.fromkeys(name for name in [*of_ensemble, *others] if name != DUMMY):
+                budget, seconds = self._course(trial_id)
+                folds = [fold for fold in range(1, self.run.task.n_folds) if not self._has(trial_id, fold)]
+                if -(-len(folds) // n_threads) * seconds * MARGIN > self.run.clock.remaining():
+                    continue
+                if self._train_bag(pool, trial_id, folds, budget) and (ensemble := self.builder.ensemble()):
+                    yield ensemble
+
+    def _has(self, trial_id: str, fold: int) -> bool:
+        return self.history.statuses.get(fold_trial(trial_id, fold)) is Status.COMPLETED
+
+    def _course(self, trial_id: str) -> tuple[int, float]:
+        """The budget at which a model was best on fold 0, and the seconds to it."""
+        results = [result for result in self.history.results if result.trial_id == trial_id]
+        best = min(results, key=lambda result: result.rung_loss)
+        return best.budget, sum(result.seconds.total for result in results if result.budget <= best.budget)
+
+    def _train_bag(self, pool: ThreadPoolExecutor, trial_id: str, folds: list[int], budget: int) -> bool:
+        """Whether all folds were trained; each model is published as soon as it is there."""
+        trial, seed = self.history.trials[trial_id], self.run.settings.seed
+        futures: dict[Future[QuickResult | None], int] = {}
+        for fold in folds:
+            self.history.append(Trial(fold_trial(trial_id, fold), trial.config, BAG, -1, seed, fold))
+            futures[pool.submit(self._train_fold, trial, fold, budget)] = fold
+        are_whole = True
+        for future in as_completed(futures):
+            name = fold_trial(trial_id, futures[future])
+            try:
+                result = future.result()
+            except Exception:  # noqa: BLE001  # a fold that a model does not suit must not cost the run its others
+                self._ended(name, Status.FAILED, traceback.format_exc())
+                are_whole = False
+                continue
+            if result is None:
+                self._ended(name, Status.STOPPED, "the time was up")
+                are_whole = False
+                continue
+            publish(self.run, self.history, self.builder, result, futures[future])
+            self._ended(name, Status.COMPLETED)
+        return are_whole
+
+    def _ended(self, name: str, status: Status, reason: str = "") -> None:
+        self.history.append(Change(name, status, self.run.clock.elapsed(), reason))
+
+    def _train_fold(self, trial: Trial, fold: int, budget: int) -> QuickResult | None:
+        """The model at the end of its course, or None where it was cut short."""
+        name = fold_trial(trial.id, fold)
+        if self.is_over():
+            return None
+        task, seed = self.run.task, self.run.settings.seed
+        steps = list(train_quick(name, trial.config, task, self.horizon, seed, self.is_over, budget, fold))
+        if not steps or (steps[-1].pipeline.budget < budget and self.is_over()):
+            return None
+        return QuickResult(name, steps[-1].pipeline, [point for step in steps for point in step.points])
+
+
+def publish(run: Run, history: History, builder: EnsembleBuilder, result: QuickResult, fold: int = 0) -> float:
+    """Keeps what a quick model has come to on a fold, and returns its loss by the metric of the run."""
+    predictions = result.pipeline.best_predictions
+    assert predictions is not None
+    member = run.folder.publish(result.pipeline, result.trial_id)
+    loss = builder.add(member, predictions)
+    truth = run.task.truth(fold)
+    run.folder.write_curve(result.trial_id, result.points)
+    history.append(
+        Result(
+            result.trial_id,
+            result.pipeline.budget,
+            result.pipeline.best_loss,
+            loss,
+            {m.name: m.measure(truth.y, predictions, truth.weights) for m in logged(run.task.target.task_type)},
+            Seconds(
+                sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)
+            ),
+            run.clock.elapsed(),
+            member,
+        )
+    )
+    return loss
