@@ -105,18 +105,24 @@ class EnsembleBuilder:
 
     def add(self, member: str, predictions: Array) -> float:
         """Keeps a member's predictions and returns their loss; not finite ones are refused with infinity."""
-        fold = fold_of(member)
-        y, weights = (self.y, *self.other_folds)[fold], self._weights_of(fold)
-        loss = self._own_loss(y, predictions, weights, fold) if np.isfinite(predictions).all() else float("inf")
-        if np.isfinite(loss):
-            self.predictions[member] = predictions
-            self.losses[member] = loss
+        loss = self.loss_of(member, predictions)
+        self.keep(member, predictions, loss)
         return loss
 
-    def _own_loss(self, y: Array, predictions: Array, weights: Weights, fold: int) -> float:
+    def loss_of(self, member: str, predictions: Array) -> float:
         """The loss of a member: on fold 0, where members are compared, by the decision that suits it."""
+        if not np.isfinite(predictions).all():
+            return math.inf
+        fold = fold_of(member)
+        y, weights = (self.y, *self.other_folds)[fold], self._weights_of(fold)
         factors = tuned_factors(y, predictions, self.metric, weights) if fold == 0 else ()
         return self.metric.loss(y, decided(predictions, factors), weights)
+
+    def keep(self, member: str, predictions: Array, loss: float) -> None:
+        """Takes a member whose loss is known, if it is finite."""
+        if math.isfinite(loss):
+            self.predictions[member] = predictions
+            self.losses[member] = loss
 
     def candidates(self) -> list[str]:
         """The best member of each trial on fold 0, best first, at most ``n_best`` of them."""

@@ -24,7 +24,7 @@ class EnsembleActor:
     """Takes validation predictions as they appear in the run folder and re-selects.
 
     All state is rebuilt from the folder, so a killed actor comes back with the same ensemble. State changes on
-    the event loop only; files are read and members selected in a thread.
+    the event loop only; files are read, and members measured and selected, in a thread.
     """
 
     def __init__(self, folder: RunFolder, metric: Metric, size: int, began_at: float) -> None:
@@ -48,7 +48,8 @@ class EnsembleActor:
         if member in self._builder.losses:
             return
         predictions: Array = await asyncio.to_thread(self._folder.read_predictions, member)
-        self._builder.add(member, predictions)
+        loss = await asyncio.to_thread(self._builder.loss_of, member, predictions)
+        self._builder.keep(member, predictions, loss)
         self._is_stale = True
         if self._selection is None or self._selection.done():
             self._selection = asyncio.ensure_future(self._select())

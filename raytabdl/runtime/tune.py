@@ -44,8 +44,8 @@ END_GRACE_SECONDS = 1.5
 SETTLE_SECONDS = 1.0
 """How long the ensemble actor may take for its last selection."""
 
-SELECTION_SECONDS = 1.0
-"""What a selection may take of the end of a run."""
+SELECTION_SECONDS, SLOW_SELECTION_SECONDS = 1.0, 3.0
+"""What a selection may take of the end of a run, and where one has just taken longer than ``SETTLE_SECONDS``."""
 
 SEARCH_SHARE = 0.5
 """Of the time to train, before the ensemble's configurations are trained on the other folds as well."""
@@ -335,12 +335,14 @@ class _LateActor:
     def settle(self) -> Ensemble | None:
         """The ensemble of all predictions, the last ones among them.
 
-        Where it does not answer in time: the one before, if there is no time to select another, else None.
+        Where it does not answer, the one before, if there is no time to select another, else None.
         """
         if self._handle is None:
             return None
         try:
             self._ensemble = ray.get(self._handle.settle.remote(), timeout=SETTLE_SECONDS)
+        except ray.exceptions.GetTimeoutError:  # a slow metric
+            return self._ensemble if self._search.clock.is_up(SLOW_SELECTION_SECONDS) else None
         except ray.exceptions.RayError:
             return self._ensemble if self._search.clock.is_up(SELECTION_SECONDS) else None
         self._answers = []  # those are older

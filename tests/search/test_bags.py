@@ -68,8 +68,11 @@ def test_what_is_worth_nothing_has_to_wait_while_it_is_early():
 
 
 def test_the_time_to_complete_counts_the_missing_folds():
-    bags = [bag("a", 0.5, 1, seconds=3.0), bag("b", 0.1, seconds=1.0), bag("c", -1.0, 1, 2, 3, seconds=50.0)]
-    assert seconds_to_complete(bags, 5, 2) == pytest.approx(2 * 3.0 + 2 * 1.0 + 50.0)
+    bags = [bag("a", 0.5, 1, seconds=4.0), bag("b", 0.1, seconds=1.0), bag("c", -1.0, 1, 2, 3, seconds=6.0)]
+    assert seconds_to_complete(bags, 5, 2) == pytest.approx((3 * 4.0 + 4 * 1.0 + 6.0) / 2)
+    assert seconds_to_complete(bags, 5, 64) == pytest.approx(6.0)
+    assert seconds_to_complete(bags[:1], 5, 2) == pytest.approx(2 * 4.0)
+    assert seconds_to_complete([], 5, 2) == 0
 
 
 def test_what_is_worth_less_but_much_faster_comes_first():
