@@ -32,19 +32,19 @@ as much. 'others' is the CPU time of everything else on the machine, in seconds 
 
 
 @click.command()
-@click.option("--version", help="Of ours, or how it begins.  [default: the one that was run on the most tables]")
-@click.option("--against", help="An older version of ours to set beside it, or how it begins.")
-def main(version: str | None, against: str | None) -> None:
+@click.option("--version", help="Of ours, or how it begins.  [default: the newest that was run on many tables]")
+@click.option("--against", multiple=True, help="Older versions of ours to set beside it, or how they begin.")
+def main(version: str | None, against: tuple[str, ...]) -> None:
     records = read_records(CELLS)
-    for named in (version, against):
+    for named in (version, *against):
         check_was_run(records, named)
     tasks = {name: record["task"] for name, record in manifest().items()}
     parts = ["# raytabdl beside its peers", "", NOTES.strip(), ""]
     for machine, seconds in sorted({(record.machine, record.key.seconds) for record in records}):
         own = [r for r in records if (r.machine, r.key.seconds) == (machine, seconds)]
         chosen = of_version(own, version)
-        if against is not None:
-            chosen += [_renamed(r, f"{OURS} {against}") for r in of_version(own, against) if r.key.system == OURS]
+        for older in against:
+            chosen += [_renamed(r, f"{OURS} {older}") for r in of_version(own, older) if r.key.system == OURS]
         parts += _section(f"{seconds:g} seconds, {machine}", chosen, tasks)
     (CELLS.parent / "report.md").write_text("\n".join(parts) + "\n")
     click.echo("\n".join(parts))
@@ -60,14 +60,15 @@ def check_was_run(records: Iterable[Record], version: str | None) -> None:
 def of_version(records: Iterable[Record], version: str | None) -> list[Record]:
     """The last record of each cell; of ours those of one version.
 
-    Where none is named it is the one that was run on the most tables, of several the newest.
+    Where none is named it is the newest that was run on at least half as many tables as any.
     """
     records = list(records)
     tables: dict[str, set[str]] = {}
-    for record in reversed(records):
+    for record in reversed(records):  # the newest come first
         if record.key.system == OURS and record.version.startswith(version or ""):
             tables.setdefault(record.version, set()).add(record.key.table)
-    chosen = max(tables, key=lambda name: len(tables[name]), default=None)
+    most = max(map(len, tables.values()), default=0)
+    chosen = next((name for name, own in tables.items() if 2 * len(own) >= most), None)
     latest: dict[Key, Record] = {}
     for record in records:
         if record.key.system != OURS or record.version == chosen:

@@ -194,9 +194,7 @@ def test_the_report_takes_a_version_of_ours_by_how_it_begins_and_refuses_one_tha
         check_was_run(records, "cc")
 
 
-def test_the_report_is_of_the_version_that_was_run_on_the_most_tables_where_none_is_named():
-    records = [
-        Record(Key("raytabdl", table, 0, 60.0), version, "m")
-        for version, table in (("aa11", "a"), ("aa11", "b"), ("bb22", "a"), ("bb22", "b"), ("cc33", "b"))
-    ]
+def test_the_report_is_of_the_newest_version_that_was_run_on_many_tables_where_none_is_named():
+    runs = {"aa11": "abcd", "bb22": "ab", "cc33": "b"}
+    records = [Record(Key("raytabdl", table, 0, 60.0), v, "m") for v, tables in runs.items() for table in tables]
     assert {r.version for r in of_version(records, None)} == {"bb22"}
