@@ -140,7 +140,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 np.random.default_rng(settings.seed),
                 **of_rows,
                 validation=self.validation,
-                categorical=[str(name) for name in self.categorical or ()],
+                categorical=[] if self.categorical is None else [str(name) for name in self.categorical],
                 holdout=None if X_valid is None else (X_valid, encode_further(y_valid, classes, "y_valid")),
             )
             portfolio = chosen_portfolio(self.portfolio, target)
@@ -255,7 +255,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
 
     def _take(self: E, folder: RunFolder, predictor: Predictor, metric: Metric | None = None) -> E:
         """Sets the fitted attributes, in the place of those of an earlier fit."""
-        self._metric = metric
+        self._metric = None if self.metric is None or isinstance(self.metric, str) else metric
         self.predictor_ = predictor
         self.folder_ = folder
         self.n_features_in_ = len(predictor.schema.names)

@@ -37,7 +37,7 @@ class Fitted:
     metric: MetricChoice
     choices: str | Choices | None
     ensemble_size: int
-    _metric: Metric | None
+    _metric: Metric | None = None
 
     def save(self, path: str | Path) -> None:
         """Writes what predicting needs to a folder, without pickle; it replaces a model that was saved there before.
@@ -145,7 +145,7 @@ class Fitted:
         return chosen_metric(choice, self.folder_.read_task(target).y, target, self.predictor_.classes)
 
     def _own_metric(self) -> Metric | None:
-        """The metric of the fit, where this is the estimator that was fitted: a name may not be enough to know it."""
+        """The metric of the fit, where it was no name: that of a function is not enough to know it."""
         return self._metric
 
     def _kept_folder(self) -> RunFolder:

@@ -91,7 +91,10 @@ def _binary_auc(positive: NDArray[np.bool_], scores: Array, weights: Weights) ->
     if n_pairs == 0:
         return 0.5
     # Probabilities are in the order of their bits. With the class as the lowest bit one sort ranks and tells.
-    bits = (scores + 0.0).view(f"u{scores.dtype.itemsize}")
+    values = scores + 0.0
+    if values.dtype.itemsize not in (4, 8) or values.min() < 0:
+        return _weighted_auc(positive, scores, np.ones(len(scores)))
+    bits = values.view(f"u{values.dtype.itemsize}")
     ranked = np.sort(bits << 1 | positive)
     not_above = np.flatnonzero(ranked & 1).sum() - n_positive * (n_positive - 1) // 2
     tied = ranked[:-1][ranked[:-1] ^ ranked[1:] == 1]  # the values that rows of both classes have

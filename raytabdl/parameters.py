@@ -29,8 +29,9 @@ def checked_settings(estimator: Any) -> Settings:
         value = getattr(estimator, name)
         if not (value is None or isinstance(value, kinds) or (name == "metric" and callable(value))):
             raise SettingError(f"{name} must be {wanted}, or None; got {value!r}")
-    if isinstance(estimator.categorical, (str, bytes)) or not isinstance(estimator.categorical or [], Iterable):
-        raise SettingError(f"categorical must be a list of names of columns, or None; got {estimator.categorical!r}")
+    categorical = estimator.categorical
+    if categorical is not None and (isinstance(categorical, (str, bytes)) or not isinstance(categorical, Iterable)):
+        raise SettingError(f"categorical must be a list of names of columns, or None; got {categorical!r}")
     check_callbacks(estimator.callbacks)
     return Settings(
         None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),

@@ -36,6 +36,8 @@ def chosen_metric(choice: MetricChoice, y: Array, target: Target, classes: NDArr
     """
     if choice is None or isinstance(choice, (str, Metric)):
         known = find_metric(choice, target.task_type)
+        if isinstance(choice, Metric) or target.task_type.is_classification:
+            return known
         truth, perfect, _ = _examples(y, target)
         with np.errstate(invalid="ignore", divide="ignore"):  # the logarithm of what is not above -1
             if not np.isfinite(known.measure(truth, perfect)):

@@ -35,6 +35,10 @@ MIN_NUMBERS = 20
 _N_TRIED = 50
 """Strings that a form is tried on before all of them."""
 
+_DIGIT = re.compile(r"\d")
+_SHOWN = {form: re.compile(rf"[{_SIGNS}]|{re.escape(decimal)}\d") for form, (_, decimal) in _SEPARATORS.items()}
+"""What only numbers have: a sign, or a decimal part."""
+_FIRST_GROUP = re.compile(r"[1-9]\d{0,2}")
 _CODE = re.compile(r"[+-]?0\d")
 _DATE = re.compile(r"[^/.-]*\d[^/.-]*[/. -]")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
@@ -72,7 +76,7 @@ def read_numbers(texts: Sequence[str], form: str = NUMBER) -> NDArray[np.float64
     plain = pd.Series(texts, dtype=object)
     if form != NUMBER:
         plain = plain.map(lambda text: _plain_number(text, *_SEPARATORS[form]))
-    return pd.to_numeric(plain, errors="coerce").to_numpy(np.float64)
+    return pd.to_numeric(plain, errors="coerce").to_numpy(np.float64, copy=True)
 
 
 def _plain_number(text: str, thousands: str, decimal: str) -> str:
@@ -82,9 +86,10 @@ def _plain_number(text: str, thousands: str, decimal: str) -> str:
         bare = bare[0] + bare[1:].lstrip(_SIGNS + " \u00a0")
     whole, _, fraction = bare.partition(decimal)
     first, *groups = whole.split(thousands)
-    if all(len(group) == 3 for group in groups) and len(first.lstrip("+-")) <= (3 if groups else _LONGEST):
-        return f"{first}{''.join(groups)}.{fraction}"
-    return text
+    digits = first.lstrip("+-")
+    if groups and not (_FIRST_GROUP.fullmatch(digits) and all(len(group) == 3 for group in groups)):
+        return text
+    return "".join([first, *groups]) + (f".{fraction}" if fraction else "")
 
 
 def read_dates(texts: Sequence[str], form: str) -> NDArray[np.datetime64]:
@@ -103,7 +108,10 @@ def _present(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _are_numbers(texts: Sequence[str], form: str) -> bool:
-    return not np.isnan(read_numbers(texts, form)).any() and not any(map(_CODE.match, texts))
+    """Whether all are numbers and some show it: of one shape, such as 192.168.100.101, digits in groups are codes."""
+    if np.isnan(read_numbers(texts, form)).any() or any(map(_CODE.match, texts)):
+        return False
+    return form == NUMBER or len({_DIGIT.sub("", text) for text in texts}) > 1 or any(map(_SHOWN[form].search, texts))
 
 
 def _fits(texts: Sequence[str], form: str) -> bool:

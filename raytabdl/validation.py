@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError, SettingError
 from raytabdl.inputs import Array, Rows, Target
-from raytabdl.texts import form_of
+from raytabdl.texts import NUMBER, form_of, read_numbers
 from raytabdl.values import of_texts
 
 TRAINED, UNUSED = -1, -2
@@ -217,6 +217,8 @@ def _readable(times: pd.Series, column: str) -> pd.Series:
     texts = times.dropna().astype(object)
     if not len(texts) or not all(isinstance(text, str) for text in texts.head(1_000)):
         return times
+    if not np.isnan(read_numbers(texts.unique().tolist())).any():
+        return pd.Series(of_texts(times, NUMBER, column))
     form = form_of(texts.astype(str).unique().tolist())
     return pd.Series(of_texts(times, form, column)) if form else times
 

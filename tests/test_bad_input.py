@@ -88,7 +88,7 @@ LABELS = [
     ("labels of two types", with_row(labels(), "1").where(labels() == "no", 1), ["sorted", "types differ"]),
     ("two targets", pd.DataFrame({"a": labels(), "b": labels()}), ["1d array", "several targets"]),
     ("fractions as classes", values(), ["continuous"]),
-    ("a name for a target", "label", ["1d array", "str", "targets themselves"]),
+    ("a name that no column has", "label", ["name of a column", "'label'", "['age', 'town']"]),
     ("labels that are sets", pd.Series([frozenset("a"), frozenset("b")] * 20), ["frozenset", "use their strings"]),
 ]
 VALUES = [

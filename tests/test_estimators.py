@@ -29,10 +29,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from raytabdl import TabularClassifier, TabularRegressor
+from raytabdl.ensemble import fold_of, trial_of
 from raytabdl.estimators import load, resume
 from raytabdl.exceptions import CorruptModelError, DataError, RunFolderError, SettingError
 from raytabdl.leaderboard import leaderboard
-from raytabdl.metrics import CLASSIFICATION
+from raytabdl.metrics import CLASSIFICATION, REGRESSION
 from raytabdl.persistence import MANIFEST, write_manifest
 from raytabdl.presets import small
 from raytabdl.space import configuration_space
@@ -268,8 +269,13 @@ def test_the_weights_sum_to_one(clf: TabularClassifier, reg: TabularRegressor) -
 
 
 def test_the_ensemble_is_not_worse_than_its_best_member(clf: TabularClassifier, reg: TabularRegressor) -> None:
-    for fitted in (clf, reg):
-        assert fitted.predictor_.ensemble.loss <= fitted.leaderboard()["loss"].min() + 1e-6
+    for fitted, metric in ((clf, CLASSIFICATION["log_loss"]), (reg, REGRESSION["rmse"])):
+        builder, ensemble = fitted.folder_.builder(metric, 25), fitted.predictor_.ensemble
+        folds = sorted({fold_of(member) for member in ensemble.weights})
+        y = np.concatenate([[builder.y, *builder.other_folds][fold] for fold in folds])
+        for trial in ensemble.trial_weights():
+            own = {fold_of(m): builder.predictions[m] for m in ensemble.weights if trial_of(m) == trial}
+            assert ensemble.loss <= metric.loss(y, np.concatenate([own[fold] for fold in folds])) + 1e-6
 
 
 def test_the_metric_of_the_user_decides() -> None:
@@ -321,7 +327,8 @@ def test_an_ensemble_is_selected_anew_for_another_metric_or_size(
     before = clf.predict_proba(table())
     clf.reselect(tmp_path / "best", ensemble_size=1)
     best = TabularClassifier.load(tmp_path / "best")
-    assert list(best.predictor_.members) == [clf.folder_.builder(CLASSIFICATION["log_loss"], 1).candidates()[0]]
+    assert list(best.predictor_.members) == list(clf.folder_.builder(CLASSIFICATION["log_loss"], 1).ensemble().weights)
+    assert len({trial_of(member) for member in best.predictor_.members}) == 1
     assert best.ensemble_size == 1
     clf.reselect(tmp_path / "accurate", metric="accuracy")
     accurate = TabularClassifier.load(tmp_path / "accurate")
@@ -542,6 +549,13 @@ def by_joblib(estimator: Any) -> Any:
 def test_a_copy_predicts_the_same(clf: TabularClassifier, reg: TabularRegressor, copied: Any) -> None:
     np.testing.assert_array_equal(copied(clf).predict_proba(table()), clf.predict_proba(table()))
     np.testing.assert_array_equal(copied(reg).predict(table()), reg.predict(table()))
+
+
+def test_a_fit_for_a_metric_of_classes_can_be_pickled() -> None:
+    X = table()
+    clf = TabularClassifier(1, metric="f1_macro").fit(X, labels(X))
+    copied = pickle.loads(pickle.dumps(clf))
+    assert copied.fit_summary() == clf.fit_summary()
 
 
 def test_a_clone_has_the_parameters_and_no_fit(clf: TabularClassifier) -> None:

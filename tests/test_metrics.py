@@ -72,6 +72,13 @@ def test_ranking_metrics_are_those_of_scikit_learn_on_the_classes_that_occur(cas
     assert CLASSIFICATION["average_precision"].value(y, p) == pytest.approx(np.mean(precisions))
 
 
+def test_an_area_is_of_scores_of_any_kind():
+    y, scores = np.array([0, 1, 0, 1]), np.array([-2, -1, 0, 3])
+    for dtype in (np.int32, np.int8, np.float16, np.float32, np.float64):
+        p = np.column_stack([-scores, scores]).astype(dtype)
+        assert CLASSIFICATION["roc_auc"].value(y, p) == 0.75
+
+
 def test_equal_scores_rank_no_better_than_chance():
     y, p = np.array([0, 1, 1, 0, 1]), np.full((5, 2), 0.5)
     assert CLASSIFICATION["roc_auc"].value(y, p) == 0.5

@@ -192,7 +192,7 @@ def test_a_file_stands_for_its_table_and_a_name_for_its_target(name: str, tmp_pa
     expected = fitted.predict(table(**({"Unnamed: 0": range(N)} if name == "t.csv" else {})))
     with pytest.warns(UserWarning, match=r"ignored: \['answer'\]"):
         assert (fitted.predict(str(path)) == expected).all()
-    with pytest.raises(DataError, match=r"no column 'reply' to be the target; it has .*'answer'\]"):
+    with pytest.raises(DataError, match=r"the table does not have, 'reply'; it has .*'answer'\]"):
         TabularClassifier(time_limit=SECONDS).fit(path, "reply")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from raytabdl.schema import Kind, infer_schema, without_twins
 from raytabdl.texts import DATES, form_of, read_numbers
-from raytabdl.values import PARTS, date_part
+from raytabdl.values import PARTS, date_part, of_texts
 
 N = 40
 NUMBERS = [f"{i * 1.5}" for i in range(N)]
@@ -147,6 +147,17 @@ def test_numbers_with_separators_and_signs_are_numbers(written, form: str, later
     assert np.isnan(read_numbers(["1.2.3", "1,2,3", "x", "$"], form)).all()
 
 
-def test_versions_and_addresses_are_no_numbers() -> None:
-    for texts in ([f"1.{i}.{i + 1}" for i in range(40)], [f"10.0.0.{i}" for i in range(40)]):
-        assert form_of(texts) == ""
+def test_versions_addresses_and_codes_are_no_numbers() -> None:
+    for write in ("1.{0}.1", "10.0.0.{0}", "192.168.100.1{0}", "600.123.4{0}", "250,401,7{0}", "{0}.345.678"):
+        assert form_of([write.format(i) for i in range(40, 80)]) == "", write
+
+
+def test_three_decimals_are_no_thousands() -> None:
+    texts = [f"{i % 4},{i}5" for i in range(10, 50)]
+    assert form_of(texts) == "1.234,5"
+    assert read_numbers(["0,125", "1e5", "0,5"], "1.234,5") == pytest.approx([0.125, 1e5, 0.5])
+
+
+def test_a_number_among_strings_with_separators_is_itself() -> None:
+    column = pd.Series([12.125, "1.250,5", -0.125], dtype=object)
+    assert of_texts(column, "1.234,5", "x") == pytest.approx([12.125, 1250.5, -0.125])

@@ -21,6 +21,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from raytabdl import TabularClassifier, TabularRegressor, TimeOrder
 from raytabdl.classic.lightgbm import LightGBM
+from raytabdl.ensemble import fold_of, trial_of
 from raytabdl.exceptions import DataError, SettingError
 from raytabdl.metrics import CLASSIFICATION
 from raytabdl.networks.mlp import ShapedMLP
@@ -70,9 +71,16 @@ def test_validation_losses_are_weighted_and_so_is_the_selection() -> None:
         metric = CLASSIFICATION[name]
         assert best[column] == pytest.approx(metric.measure(truth.y, predictions, truth.weights))
         assert best[column] != pytest.approx(metric.measure(truth.y, predictions))
-    ensemble = folder.read_ensemble()
-    blend = ensemble.predict({member: folder.read_predictions(member) for member in ensemble.weights})
-    assert ensemble.loss == pytest.approx(CLASSIFICATION["log_loss"].loss(truth.y, blend, truth.weights), abs=1e-6)
+    ensemble, builder = folder.read_ensemble(), folder.builder(CLASSIFICATION["log_loss"], 25)
+    n_folds = 1 + max(fold_of(member) for member in ensemble.weights)
+    own = {(trial_of(member), fold_of(member)): folder.read_predictions(member) for member in ensemble.weights}
+    blends = [
+        sum(weight * own[trial, fold] for trial, weight in ensemble.trial_weights().items()) for fold in range(n_folds)
+    ]
+    y = np.concatenate([builder.y, *builder.other_folds][:n_folds])
+    row_weights = np.concatenate(builder.row_weights[:n_folds])
+    loss = CLASSIFICATION["log_loss"].loss(y, np.concatenate(blends), row_weights)
+    assert ensemble.loss == pytest.approx(loss, abs=1e-6)
 
 
 def test_a_label_that_weighs_four_times_as_much_is_as_much_more_probable_where_there_is_no_pattern() -> None:

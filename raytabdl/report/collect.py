@@ -29,7 +29,7 @@ from raytabdl.report.facts import (
     Phase,
     Report,
 )
-from raytabdl.report.reproduce import reproduction
+from raytabdl.report.reproduce import preset_of, reproduction
 from raytabdl.report.validation import features, validation
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.run import read_settings, spent_seconds
@@ -78,7 +78,7 @@ def collect(folder: RunFolder, predictor: Predictor | None, metric: Metric | Non
             target,
             record["target"],
             record["choices"],
-            record.get("preset"),
+            record["preset"] if "preset" in record else preset_of(record["choices"]),
             record["raytabdl"],
             record.get("further", ()),
         ),

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from raytabdl.inputs import Target
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
+from raytabdl.presets import PRESETS, preset
 from raytabdl.report.facts import Reproduction
 from raytabdl.runtime.run import Settings
 
@@ -90,3 +91,12 @@ def _command(settings: Settings, target: Target, column: str) -> str | None:
     }
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
     return shlex.join(["raytabdl", "fit", "table.csv", *given])
+
+
+def preset_of(choices: Mapping[str, str]) -> str | None:
+    """The preset whose models were searched, as far as their names tell: earlier runs do not know it."""
+    for name in ("medium", *PRESETS):
+        models = (*preset(name).networks, *preset(name).classic)
+        if {model.name: f"{model.__module__}.{model.__qualname__}" for model in models} == dict(choices):
+            return name
+    return None

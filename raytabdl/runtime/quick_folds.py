@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits
+
 from raytabdl.component import Horizon
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_trial, trial_of
 from raytabdl.history import BAG, Change, History, Result, Seconds, Status, Trial
@@ -31,6 +33,8 @@ class QuickFolds:
     builder: EnsembleBuilder
     horizon: Horizon
     is_over: Callable[[], bool]
+    end_s: float
+    """What is kept for the end of the run."""
 
     def train(self) -> Iterator[Ensemble]:
         """The ensemble after each bag that was completed in time."""
@@ -38,12 +42,16 @@ class QuickFolds:
             return
         of_ensemble = [trial_of(member) for member in holdout.weights]
         others = [trial_of(member) for member in self.builder.candidates()]
-        n_threads = self.run.settings.n_workers or os.cpu_count() or 1
-        with ThreadPoolExecutor(n_threads, "raytabdl-folds") as pool:
-            for trial_id in dict.fromkeys(name for name in [*of_ensemble, *others] if name != DUMMY):
+        n_threads = self.run.settings.n_workers or _n_cores()
+        known = {result.trial_id for result in self.history.results} - {DUMMY}
+        with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads, "raytabdl-folds") as pool:
+            for trial_id in dict.fromkeys(name for name in [*of_ensemble, *others] if name in known):
+                if self.is_over():
+                    return
                 budget, seconds = self._course(trial_id)
                 folds = [fold for fold in range(1, self.run.task.n_folds) if not self._has(trial_id, fold)]
-                if -(-len(folds) // n_threads) * seconds * MARGIN > self.run.clock.remaining():
+                n_rounds = -(-len(folds) // n_threads)
+                if n_rounds == 0 or n_rounds * seconds * MARGIN > self.run.clock.remaining() - self.end_s:
                     continue
                 if self._train_bag(pool, trial_id, folds, budget) and (ensemble := self.builder.ensemble()):
                     yield ensemble
@@ -94,6 +102,11 @@ class QuickFolds:
         if not steps or (steps[-1].pipeline.budget < budget and self.is_over()):
             return None
         return QuickResult(name, steps[-1].pipeline, [point for step in steps for point in step.points])
+
+
+def _n_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def publish(run: Run, history: History, builder: EnsembleBuilder, result: QuickResult, fold: int = 0) -> float:

@@ -296,7 +296,7 @@ def _train_quick_models(
         if is_over():
             return
     if connection is None:
-        for ensemble in QuickFolds(run, history, builder, horizon, is_over).train():
+        for ensemble in QuickFolds(run, history, builder, horizon, is_over, QUICK_END_SECONDS).train():
             run.folder.append_trajectory(run.clock.elapsed(), ensemble)
             watch(Progress("quick models", run.clock, history, 1, ensemble.loss, run.metric))
 

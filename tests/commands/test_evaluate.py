@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from click.testing import CliRunner, Result
 from sklearn import metrics
@@ -97,7 +98,14 @@ def test_an_estimator_tells_the_same_of_a_frame_a_list_and_a_file(
     told = json.loads(run("evaluate", folder, tmp_path / "t.csv", "--json").stdout)["scores"]
     clf = TabularClassifier.load(folder)
     X = frame[["size"]]
-    for rows, y in ((X, frame["kind"]), (X, list(frame["kind"])), (tmp_path / "t.csv", "kind")):
+    targets = (
+        frame["kind"],
+        list(frame["kind"]),
+        frame[["kind"]],
+        frame[["kind"]].to_numpy(),
+        pl.Series(frame["kind"]),
+    )
+    for rows, y in (*((X, y) for y in targets), (tmp_path / "t.csv", "kind")):
         assert clf.evaluate(rows, y) == pytest.approx(told)
 
 
