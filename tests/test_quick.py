@@ -51,7 +51,7 @@ def test_without_ray_the_time_that_is_left_goes_to_the_other_folds(tmp_path: Pat
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.normal(size=(300, 3)), columns=list("abc"))
     y = (X["a"] + X["b"] * X["c"] + rng.normal(size=300) > 0).astype(int)
-    clf = TabularClassifier(8, run_folder=tmp_path / "run").fit(X, y)
+    clf = TabularClassifier(11, run_folder=tmp_path / "run").fit(X, y)
     history, ensemble = clf.folder_.history(), clf.predictor_.ensemble
     bags = {trial_of(name) for name in history.trials if fold_of(name) == 4}
     assert "quick-dummy" not in bags
