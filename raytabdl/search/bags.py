@@ -28,26 +28,26 @@ def next_fold(
 ) -> tuple[str, int] | None:
     """The trial and the fold to train it on next, or None where nothing is left that can end in time.
 
-    The one whose completion is worth most a second comes first: only a whole bag predicts every row. Those worth less
-    than nothing come after all others, in their order. While it ``is_early``, which is while other trials may be worth
-    more, they are left out. A bag that the workers cannot complete in the time is left for one that they can; at the
-    end, of those worth something, some more folds are better than none.
+    The one whose completion is worth most a second comes first: only a whole bag predicts every row. One that the
+    workers cannot complete in the time is left for one that they can; then some more folds are better than none. Those
+    worth less than nothing come after all others, in their order, and whole or not at all. While it ``is_early``, which
+    is while other trials may be worth more, there are only whole bags that are worth something.
     """
     missing = {bag.trial_id: [fold for fold in range(n_folds) if fold not in bag.folds] for bag in bags}
-    open_ = [bag for bag in bags if missing[bag.trial_id] and (bag.worth > 0 or not is_early)]
-    in_order = sorted(open_, key=lambda bag: _rank(bag, len(missing[bag.trial_id])))
-    for bag in in_order:
-        n_rounds = -(-len(missing[bag.trial_id]) // n_workers)
-        if n_rounds * (bag.seconds if is_early else bag.least_seconds) * MARGIN <= remaining_s:
-            return bag.trial_id, missing[bag.trial_id][0]
-    for bag in in_order:
-        if bag.worth > 0 and not is_early and bag.least_seconds * MARGIN <= remaining_s:
-            return bag.trial_id, missing[bag.trial_id][0]
-    return None
+    wanted = [bag for bag in bags if missing[bag.trial_id]]
+    in_order = sorted(wanted, key=lambda bag: -bag.worth / max(bag.seconds * len(missing[bag.trial_id]), 1e-9))
+    worthy = [bag for bag in in_order if bag.worth > 0]
+    others = sorted((bag for bag in wanted if bag.worth <= 0), key=lambda bag: -bag.worth)
 
+    def fits(bag: Bag, n_folds: int) -> bool:
+        n_rounds = -(-n_folds // n_workers)
+        return n_rounds * (bag.seconds if is_early else bag.least_seconds) * MARGIN <= remaining_s
 
-def _rank(bag: Bag, n_missing: int) -> float:
-    return -bag.worth / (bag.seconds * n_missing) if bag.worth > 0 else -bag.worth
+    chosen = [bag for bag in worthy if fits(bag, len(missing[bag.trial_id]))]
+    if not is_early:
+        chosen += [bag for bag in worthy if fits(bag, 1)]
+        chosen += [bag for bag in others if fits(bag, len(missing[bag.trial_id]))]
+    return (chosen[0].trial_id, missing[chosen[0].trial_id][0]) if chosen else None
 
 
 def seconds_to_complete(bags: Collection[Bag], n_folds: int, n_workers: int) -> float:

@@ -35,6 +35,8 @@ def test_a_bag_that_cannot_be_completed_comes_after_those_that_can_and_not_at_al
     assert next_of(bags, 5, 20) == ("fast", 1)
     assert next_of([bags[0], bag("fast", 0.01, 1, 2, 3, 4)], 5, 20) == ("slow", 1)
     assert next_of([bag("slow", -1.0, seconds=10.0)], 5, 20) is None
+    assert next_of([bags[0], bag("other", -1.0)], 5, 20) == ("slow", 1)
+    assert next_of([bags[0], bag("other", -1.0)], 5, 10) == ("other", 1)
 
 
 def test_what_is_nearly_complete_is_completed_before_another_is_begun():
