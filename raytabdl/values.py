@@ -58,10 +58,13 @@ def of_texts(values: pd.Series, form: str, name: str) -> NDArray[np.float64]:
         return days(values, name)
     codes, uniques = pd.factorize(values.astype(object), use_na_sentinel=True)
     texts = [str(value).strip() for value in uniques]
-    read = read_numbers(texts, form) if form in NUMBERS else _days_of_stamps(read_dates(texts, form))
-    for i, value in enumerate(uniques):
-        if form in NUMBERS and not isinstance(value, str):  # of a number there are no separators to read
-            read[i] = as_number(value)
+    if form in NUMBERS:
+        read = read_numbers(texts, form)
+        for i, value in enumerate(uniques):
+            if not isinstance(value, str):  # a number has no separators to read
+                read[i] = as_number(value)
+    else:
+        read = _days_of_stamps(read_dates(texts, form))
     is_bad = np.isnan(read) & ~np.array([is_missing(text) for text in texts], bool)
     if form not in NUMBERS and is_bad.any():  # who sends rows to a model writes dates as JSON has them
         read[is_bad] = _days_of_stamps(read_dates([texts[i] for i in np.flatnonzero(is_bad)], "ISO8601"))
