@@ -11,7 +11,7 @@ from ConfigSpace import ConfigurationSpace
 
 from raytabdl.evaluations import Candidate
 from raytabdl.exceptions import RunFolderError
-from raytabdl.history import Result
+from raytabdl.history import QUICK, Result
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.search.design import space_filling
 from raytabdl.search.portfolio import project
@@ -59,7 +59,7 @@ def incumbents(folder: RunFolder) -> list[Candidate]:
     best: dict[object, Result] = {}
     for result in sorted(history.on_first_fold(), key=lambda result: result.rung_loss):
         trial = history.trials[result.trial_id]
-        if math.isfinite(result.rung_loss) and trial.origin != "quick":
+        if math.isfinite(result.rung_loss) and trial.origin != QUICK:
             best.setdefault(trial.config[ROOT], result)
     kind = KINDS[0] if target.task_type.is_classification else KINDS[1]
     first = list(best.values())[:N_INCUMBENTS]

@@ -92,13 +92,31 @@ def check_memory(n_rows: int, n_columns: int) -> None:
 
 
 def available_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
-    """The bytes that Linux and the limit of a container leave to programs; None where they do not tell."""
+    """The bytes that Linux and the limit of a container leave to programs; None where they do not tell.
+
+    What a container caches of files is left, since it is given up when memory is asked for.
+    """
     found = []
     if meminfo.exists():
         found += [
             int(line.split()[1]) << 10 for line in meminfo.read_text().splitlines() if line[:13] == "MemAvailable:"
         ]
-    for limit in (cgroup / "memory.max", cgroup / "memory" / "memory.limit_in_bytes"):
-        if limit.exists() and (text := limit.read_text().strip()).isdigit():
-            found.append(int(text))
+    for folder, limit, used in (
+        (cgroup, "memory.max", "memory.current"),
+        (cgroup / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        if (most := _number(folder / limit)) is not None:
+            cached = sum(_statistics(folder / "memory.stat").get(f"{kind}_file", 0) for kind in ("active", "inactive"))
+            found.append(max(0, most - max(0, (_number(folder / used) or 0) - cached)))
     return min(found, default=None)
+
+
+def _number(path: Path) -> int | None:
+    """What a file of the kernel holds; None where there is no file, or no limit."""
+    text = path.read_text().strip() if path.exists() else ""
+    return int(text) if text.isdigit() else None
+
+
+def _statistics(path: Path) -> dict[str, int]:
+    lines = (line.split() for line in path.read_text().splitlines()) if path.exists() else ()
+    return {name: int(value) for name, value in lines}

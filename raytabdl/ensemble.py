@@ -124,6 +124,15 @@ class EnsembleBuilder:
             self.predictions[member] = predictions
             self.losses[member] = loss
 
+    def release(self) -> None:
+        """Lets go of the predictions that no selection looks at; ``predictions`` must read them anew where asked.
+
+        What has fallen out of the best stays out: losses are only ever added.
+        """
+        looked_at = {*self.candidates(), *(own for folds in self._bags().values() for own in folds)}
+        for member in self.predictions.keys() - looked_at:
+            del self.predictions[member]
+
     def candidates(self) -> list[str]:
         """The best member of each trial on fold 0, best first, at most ``n_best`` of them."""
         return self._worthy()[: self.n_best]

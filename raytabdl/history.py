@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -70,8 +71,8 @@ class Seconds:
         return self.training + self.evaluation + self.checkpoint + self.setup
 
 
-BAG = "bag"
-"""The origin of a trial that trains the configuration of another one on a further fold."""
+QUICK, PORTFOLIO, BAG = "quick", "portfolio", "bag"
+"""Origins of trials: while Ray starts, of the portfolio, and of another trial's configuration on a further fold."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,13 @@ class Change:
 
 
 Record = Trial | Result | Change
+
+
+def trial_seed(run_seed: int, trial_id: str) -> int:
+    """The seed of a trial, which follows from the run's and the trial's name."""
+    digest = hashlib.sha256(f"{run_seed}/{trial_id}".encode()).digest()
+    return int.from_bytes(digest[:4], "little") & 0x7FFFFFFF
+
 
 _END = {
     Status.RUNNING: "running",
@@ -148,6 +156,10 @@ class History:
             if record.status.is_failure:
                 self.failures[record.trial_id] = record.reason
 
+    def searched(self) -> dict[str, Trial]:
+        """The trials of the search, each on its first fold: without quick models and bags."""
+        return {name: trial for name, trial in self.trials.items() if trial.origin != QUICK and trial.fold == 0}
+
     def count(self, status: Status) -> int:
         return sum(1 for value in self.statuses.values() if value is status)
 
@@ -156,8 +168,7 @@ class History:
 
         Success is what was stopped at a rung too, and what waits there. A configuration is counted on its first fold.
         """
-        searched = [name for name, trial in self.trials.items() if trial.origin != "quick" and trial.fold == 0]
-        ends = [_END[self.statuses[name]] for name in searched]
+        ends = [_END[self.statuses[name]] for name in self.searched()]
         return {end: ends.count(end) for end in dict.fromkeys(_END.values()) if end in ends and end != "running"}
 
     def last_results(self) -> dict[str, Result]:

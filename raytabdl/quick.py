@@ -11,6 +11,7 @@ from raytabdl.classic.forests import RandomForest
 from raytabdl.classic.lightgbm import LightGBM
 from raytabdl.classic.linear import Linear
 from raytabdl.component import Classic, Config, Horizon
+from raytabdl.history import Trial
 from raytabdl.pipeline import ClassicPipeline, Pipeline, Point
 from raytabdl.search.policy import BOOSTER
 from raytabdl.space import ROOT, Choices
@@ -60,23 +61,16 @@ def first_point_seconds(config: Config, task: Task, horizon: Horizon) -> float:
 
 
 def train_quick(
-    trial_id: str,
-    config: Config,
-    task: Task,
-    horizon: Horizon,
-    seed: int,
-    is_over: Callable[[], bool],
-    most_budget: int | None = None,
-    fold: int = 0,
+    trial: Trial, task: Task, horizon: Horizon, is_over: Callable[[], bool], most_budget: int | None = None
 ) -> Iterator[QuickResult]:
-    """Trains one quick model on a fold until it gets no better, is at ``most_budget``, or ``is_over``.
+    """Trains one quick model on the fold of its trial until it gets no better, is at ``most_budget``, or ``is_over``.
 
     Yields at its first point, at the rungs and at its end.
     """
-    pipeline = ClassicPipeline(config, Choices(networks=(), classic=CLASSIC), task.target, horizon, seed)
+    pipeline = ClassicPipeline(trial.config, Choices(networks=(), classic=CLASSIC), task.target, horizon, trial.seed)
     points: list[Point] = []
     best, n_worse = float("inf"), 0
-    for point in pipeline.train(task, fold):
+    for point in pipeline.train(task, trial.fold):
         points.append(point)
         n_worse = 0 if point.rung_loss < best else n_worse + 1
         best = min(best, point.rung_loss)
@@ -84,7 +78,7 @@ def train_quick(
         is_far = most_budget is not None and point.budget >= most_budget
         is_last = is_whole or is_far or n_worse >= _PATIENCE or is_over()
         if pipeline.best_predictions is not None and (is_last or point.budget in _PUBLISHED):
-            yield QuickResult(trial_id, pipeline, points)
+            yield QuickResult(trial.id, pipeline, points)
             points = []
         if is_last:
             return

@@ -49,6 +49,25 @@ KEPT = ("run.json", "schema.json", "labels.json", "ensemble.json", "trials.jsonl
 """What a saved model keeps beside its members."""
 
 
+N_UNRELEASED = 200
+"""Members whose predictions are in memory at once while a folder is read, beside those that may be selected."""
+
+
+class MemberPredictions(dict[str, Array]):
+    """The validation predictions of members, read from the folder of their run where they are not in memory."""
+
+    def __init__(self, folder: RunFolder, known: Mapping[str, Array] | None = None) -> None:
+        super().__init__(known or {})
+        self._folder = folder
+
+    def __missing__(self, member: str) -> Array:
+        self[member] = predictions = self._folder.read_predictions(member)
+        return predictions
+
+    def copy(self) -> MemberPredictions:
+        return MemberPredictions(self._folder, self)
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """Where each thing of a run is kept."""
@@ -265,11 +284,15 @@ class RunFolder:
         """An ensemble builder with all published members; what is not better than the dummy stays out."""
         y, *other_folds = (read_array(path) for path in sorted(self._targets(0).parent.glob("*.npy")))
         weights = [read_array(path) for path in sorted(self._row_weights.glob("*.npy"))]
-        builder = EnsembleBuilder(y, metric, size, other_folds=other_folds, row_weights=weights)
-        for member in self.members():
+        builder = EnsembleBuilder(
+            y, metric, size, other_folds=other_folds, row_weights=weights, predictions=MemberPredictions(self)
+        )
+        for n_known, member in enumerate(self.members(), 1):
             loss = builder.add(member, self.read_predictions(member))
             if member.startswith("quick-dummy"):
                 builder.worst_loss = loss
+            if n_known % N_UNRELEASED == 0:
+                builder.release()
         return builder
 
     # What the driver writes.

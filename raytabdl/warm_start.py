@@ -9,6 +9,7 @@ from pathlib import Path
 
 from raytabdl.ensemble import trial_of
 from raytabdl.exceptions import SettingError
+from raytabdl.history import QUICK
 from raytabdl.inputs import Target
 from raytabdl.leaderboard import latest_ensemble
 from raytabdl.run_folder import RunFolder
@@ -59,7 +60,7 @@ def portfolio_of_run(folder: RunFolder, further: Portfolio) -> Portfolio:
     history = folder.history()
     losses: dict[str, float] = {}
     for result in history.on_first_fold():
-        if history.trials[result.trial_id].origin != "quick":
+        if history.trials[result.trial_id].origin != QUICK:
             losses[result.trial_id] = min(result.rung_loss, losses.get(result.trial_id, math.inf))
     weights = latest_ensemble(folder).trial_weights()
     in_ensemble = sorted((t for t in losses if trial_of(t) in weights), key=lambda t: -weights[trial_of(t)])

@@ -19,8 +19,24 @@ from raytabdl.task import make_task
     [
         ("MemTotal: 900 kB\nMemAvailable:   600 kB\n", {}, 600 << 10),
         ("MemAvailable: 600 kB\n", {"memory.max": "1000\n"}, 1000),
-        ("MemAvailable: 600 kB\n", {"memory.max": "max\n"}, 600 << 10),
+        ("MemAvailable: 600 kB\n", {"memory.max": "max\n", "memory.current": "900\n"}, 600 << 10),
+        ("MemAvailable: 600 kB\n", {"memory.max": "1000\n", "memory.current": "900\n"}, 100),
+        (
+            "MemAvailable: 600 kB\n",
+            {
+                "memory.max": "1000",
+                "memory.current": "900",
+                "memory.stat": "anon 5\nactive_file 200\ninactive_file 300",
+            },
+            600,
+        ),
+        ("MemAvailable: 600 kB\n", {"memory.max": "1000\n", "memory.current": "2000\n"}, 0),
         ("MemAvailable: 600 kB\n", {"memory/memory.limit_in_bytes": "2000\n"}, 2000),
+        (
+            "MemAvailable: 600 kB\n",
+            {"memory/memory.limit_in_bytes": "2000", "memory/memory.usage_in_bytes": "1400"},
+            600,
+        ),
         (None, {}, None),
     ],
 )

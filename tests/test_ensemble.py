@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,6 +18,8 @@ from raytabdl.ensemble import (
     trial_of,
 )
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.persistence import write_array
+from raytabdl.run_folder import RunFolder
 
 LOG_LOSS, RMSE = CLASSIFICATION["log_loss"], REGRESSION["rmse"]
 METRICS = {**CLASSIFICATION, **REGRESSION}
@@ -192,6 +196,34 @@ def test_a_trial_has_one_candidate_the_rung_with_its_lowest_loss():
         builder.add(member, y + error)
     assert builder.candidates() == ["a@3", "b@1"]
     assert [row[0] for row in leaderboard(builder, Ensemble({"c@1": 1.0}, 5.0))] == ["a@3", "b@1", "c@1"]
+
+
+def test_what_no_selection_looks_at_is_let_go_and_read_again_once_its_bag_is_whole(tmp_path):
+    """The worst of four trials is out of the best two on fold 0; with the models of all folds it is the best."""
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    y = np.zeros((3, 4))
+    for fold in range(3):
+        write_array(folder.path / "validation" / f"{fold:04d}.npy", y[fold])
+    errors = {"a@1": 3.0, "a@3": 1.0, "b@1": 2.0, "c@1": 4.0, "d@1": 5.0, "d.1@1": 0.0}
+    for member, error in errors.items():
+        write_array(folder.predictions / f"{member}.npy", y[0] + error)
+    builder = replace(folder.builder(RMSE, 5), n_best=2)
+    builder.release()
+    assert set(builder.predictions) == {"a@3", "b@1"}
+    assert builder.losses == errors
+    whole = folder.builder(RMSE, 5)
+    for member, error in {"d.2@1": 0.0, "a.1@3": 99.0, "a.2@3": 99.0}.items():
+        write_array(folder.predictions / f"{member}.npy", y[0] + error)
+        for each in (builder, whole):
+            each.add(member, folder.read_predictions(member))
+    ensemble = builder.ensemble()
+    assert ensemble == replace(whole, n_best=2).ensemble()
+    assert ensemble is not None
+    assert set(ensemble.weights) == {"d@1", "d.1@1", "d.2@1"}
+    builder.release()
+    assert {"a.1@3", "d@1", "d.1@1", "d.2@1"} < set(builder.predictions)
+    assert "c@1" not in builder.predictions
 
 
 def test_predictions_that_are_not_finite_are_refused():

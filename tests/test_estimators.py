@@ -319,6 +319,11 @@ def test_a_metric_of_classes_has_a_decision_of_its_own(tmp_path: Path) -> None:
     for estimator in (fitted, TabularClassifier.load(tmp_path / "model")):
         predicted, probable = estimator.predict(X), estimator.classes_[estimator.predict_proba(X).argmax(axis=1)]
         assert balanced_accuracy_score(y, predicted) > balanced_accuracy_score(y, probable) + 0.1
+    # A single model is recorded with what its most probable class is worth, whoever trained it.
+    builder = fitted.folder_.builder(CLASSIFICATION["balanced_accuracy"], 25)
+    for result in fitted.folder_.history().on_first_fold():
+        certain = builder.predictions[str(result.member)].argmax(axis=1)
+        assert result.loss == pytest.approx(1 - balanced_accuracy_score(builder.y, certain))
 
 
 def test_an_ensemble_is_selected_anew_for_another_metric_or_size(

@@ -22,7 +22,7 @@ from raytabdl.component import Horizon
 from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import CorruptModelError, RunFolderError
 from raytabdl.frames import to_frame
-from raytabdl.history import Trial
+from raytabdl.history import QUICK, Trial
 from raytabdl.inputs import Inputs, Target, TaskType
 from raytabdl.metrics import metric
 from raytabdl.persistence import MANIFEST, write_manifest
@@ -70,7 +70,7 @@ def publish(kind: str, path: Path) -> tuple[RunFolder, dict[str, Pipeline]]:
     history, members = folder.history(), {}
     for name, config in quick_configurations():
         history.append(Trial(name, config, "quick", -1, 0))
-        result = next(iter(train_quick(name, config, task, horizon, 0, lambda: True)))
+        result = next(iter(train_quick(Trial(name, config, QUICK, -1, 0), task, horizon, lambda: True)))
         members[folder.publish(result.pipeline, name)] = result.pipeline
     networks = {network.name for network in choices.networks}
     configurations = first_configurations(portfolio, configuration_space(choices, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ import pytest
 from raytabdl import TabularClassifier
 from raytabdl.component import Horizon
 from raytabdl.ensemble import fold_of, trial_of
-from raytabdl.history import Status
+from raytabdl.history import QUICK, Status, Trial
 from raytabdl.inputs import Target, TaskType
 from raytabdl.persistence import read_lines
 from raytabdl.quick import first_point_seconds, quick_configurations, train_quick
 from raytabdl.task import Task, make_task
 
 HORIZON = Horizon(27, 54, 1_000)
+LIGHTGBM = Trial("quick-lightgbm", {"model": "lightgbm"}, QUICK, -1, 0)
 
 
 def task_of(n_rows: int, n_classes: int) -> Task:
@@ -42,7 +44,7 @@ def test_what_cannot_be_left_before_long_is_known_before_it_begins() -> None:
 
 
 def test_a_course_ends_where_it_is_told_to() -> None:
-    results = list(train_quick("quick-lightgbm", {"model": "lightgbm"}, task_of(400, 3), HORIZON, 0, lambda: False, 3))
+    results = list(train_quick(LIGHTGBM, task_of(400, 3), HORIZON, lambda: False, 3))
     assert results[-1].pipeline.budget == 3
 
 
@@ -64,6 +66,6 @@ def test_without_ray_the_time_that_is_left_goes_to_the_other_folds(tmp_path: Pat
 
 def test_a_model_of_another_fold_predicts_the_rows_of_that_fold() -> None:
     task = task_of(401, 3)
-    *_, last = train_quick("quick-lightgbm.2", {"model": "lightgbm"}, task, HORIZON, 0, lambda: False, 3, fold=2)
+    *_, last = train_quick(replace(LIGHTGBM, fold=2), task, HORIZON, lambda: False, 3)
     assert last.pipeline.best_predictions is not None
     assert last.pipeline.best_predictions.shape == (len(task.split(2)[1]), 3)

@@ -11,7 +11,7 @@ from raytabdl.analysis.fanova import Importance, fanova
 from raytabdl.analysis.local_importance import local_importance
 from raytabdl.analysis.study import MIN_CONFIGURATIONS, Study
 from raytabdl.exceptions import SettingError
-from raytabdl.history import History
+from raytabdl.history import QUICK, History
 from raytabdl.run_folder import RunFolder
 
 ROOT = "model"
@@ -27,7 +27,7 @@ def run_study(folder: RunFolder, *, model: str | None = None, budget: int | None
     trials = {
         name: trial
         for name, trial in history.trials.items()
-        if trial.fold == 0 and trial.origin != "quick" and model in (None, trial.config[ROOT])
+        if trial.fold == 0 and trial.origin != QUICK and model in (None, trial.config[ROOT])
     }
     if not trials:
         seen = sorted({str(trial.config[ROOT]) for trial in history.trials.values()})

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from raytabdl.exceptions import DataError
+from raytabdl.history import QUICK
 from raytabdl.plots.canvas import COLOURS, new_axes
 from raytabdl.run_folder import RunFolder
 from raytabdl.search.brackets import Budgets
@@ -26,7 +27,7 @@ def finished_runs_data(run: RunFolder) -> pd.DataFrame:
         result
         for result in history.on_first_fold()
         # Between two rungs a training has not finished: the time of the run was over.
-        if history.trials[result.trial_id].origin != "quick" and result.budget in Budgets().rungs
+        if history.trials[result.trial_id].origin != QUICK and result.budget in Budgets().rungs
     ]
     if not results:
         raise DataError(f"{run.path} must have a result of its search, got none; give the run more time")

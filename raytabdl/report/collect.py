@@ -11,7 +11,7 @@ import pandas as pd
 
 from raytabdl.analysis.run_importance import importance_table, run_study
 from raytabdl.exceptions import RaytabdlError, RunFolderError
-from raytabdl.history import History
+from raytabdl.history import QUICK, History
 from raytabdl.leaderboard import latest_ensemble, leaderboard
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.metrics import metric as find_metric
@@ -93,7 +93,7 @@ def outcome(folder: RunFolder, metric: Metric | None = None) -> Outcome:
     history, ensemble = folder.history(), latest_ensemble(folder)
     best, weights = history.incumbent(), ensemble.trial_weights()
     phases = [float(line["ended"]) for line in read_lines(folder.phases)]
-    searched = {name: trial for name, trial in history.trials.items() if trial.origin != "quick" and trial.fold == 0}
+    searched = history.searched()
     return Outcome(
         run=folder.path.name,
         started=read_json(folder.run_json)["started"],
@@ -106,7 +106,7 @@ def outcome(folder: RunFolder, metric: Metric | None = None) -> Outcome:
         best_model=None if best is None else _named(best.trial_id, history),
         members={_named(trial, history): weights[trial] for trial in sorted(weights, key=weights.__getitem__)[::-1]},
         seconds=max([*phases, spent_seconds(folder)]),
-        n_quick=sum(trial.origin == "quick" for trial in history.trials.values()),
+        n_quick=sum(trial.origin == QUICK for trial in history.trials.values()),
         trials=dict(Counter(history.statuses[name].value for name in searched).most_common()),
         endings=history.outcomes(),
         failures=history.reasons(),

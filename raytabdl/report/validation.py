@@ -70,7 +70,8 @@ def features(predictor: Predictor | None, task: Task, metric: Metric, left_out: 
 
     def predict(inputs: Inputs) -> Array:
         own = Ensemble(weights, 0.0, scaling=predictor.ensemble.scaling)
-        return own.predict({m: predictor.members[m].predict(inputs) for m in weights})
+        mean = own.predict({m: predictor.members[m].predict(inputs) for m in weights})
+        return as_measured(mean, predictor.ensemble.factors, metric.name)
 
     groups = _groups(task.schema)
     names = list(groups)

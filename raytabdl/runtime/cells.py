@@ -16,7 +16,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 from ray.tune.search import Searcher
 
-from raytabdl.runtime.controller import kill_workers
+from raytabdl.runtime.controller import kill_workers, without_snapshots
 from raytabdl.runtime.tune import MAX_WORKER_LOSSES, NotKept, quiet
 
 REPORT = "report"
@@ -74,7 +74,7 @@ def run_cells(cells: Cells, trainable: type[tune.Trainable], **parameters: Any) 
         ),
     )
     try:
-        with quiet():
+        with quiet(), without_snapshots():
             tuner.fit()
     finally:
         shutil.rmtree(cells.storage, ignore_errors=True)

@@ -15,8 +15,11 @@ from raytabdl.inputs import Array
 from raytabdl.metrics import Metric
 from raytabdl.run_folder import RunFolder
 
-PAUSE_SECONDS = 0.5
+LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 30.0
 """Between two selections, so that a burst of predictions costs one."""
+
+PAUSES = 4.0
+"""How many times as long as a selection the pause after it is: the actor has no core of its own."""
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=3)
@@ -83,20 +86,30 @@ class EnsembleActor:
     async def _select(self) -> None:
         while self._is_stale:
             self._is_stale = False
-            builder = replace(
-                self._builder, predictions=dict(self._builder.predictions), losses=dict(self._builder.losses)
-            )
+            began = time.monotonic()
+            known = self._builder.predictions
+            then = set(known)
+            builder = replace(self._builder, predictions=known.copy(), losses=dict(self._builder.losses))
             self._holdout = await asyncio.to_thread(builder.holdout)
             if self._holdout is None:
                 continue
             ensemble = await asyncio.to_thread(builder.with_bags, self._holdout)
+            await asyncio.to_thread(builder.release)
+            for member in then - builder.predictions.keys():
+                del known[member]
+            known.update(builder.predictions)
             if ensemble != self._ensemble:
                 self._ensemble = ensemble
                 seconds = time.time() - self._began_at
                 self._trajectory.append((seconds, ensemble))
                 await asyncio.to_thread(self._folder.append_trajectory, seconds, ensemble)
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._is_awaited.wait(), PAUSE_SECONDS)
+                await asyncio.wait_for(self._is_awaited.wait(), pause_seconds(time.monotonic() - began))
+
+
+def pause_seconds(took_s: float) -> float:
+    """What is waited after a selection that took so long; who asks for the last one ends the wait."""
+    return min(max(LEAST_PAUSE_SECONDS, PAUSES * took_s), MOST_PAUSE_SECONDS)
 
 
 def start_ensemble_actor(name: str, folder: RunFolder, metric: Metric, size: int, began_at: float) -> Any:

@@ -16,6 +16,7 @@ from ray import tune
 
 from raytabdl.collection import StudyTask
 from raytabdl.evaluations import LINES, End, Evaluation, predictions_file
+from raytabdl.history import trial_seed
 from raytabdl.metrics import metric
 from raytabdl.persistence import make_folder, write_array
 from raytabdl.pipeline import make_pipeline
@@ -23,7 +24,6 @@ from raytabdl.preprocessing import FoldCache
 from raytabdl.runtime.cells import REPORT, Cell, Cells, run_cells
 from raytabdl.runtime.estimate import Watch
 from raytabdl.runtime.evaluation_plan import EvaluationSettings, EvaluationStudy, cell_name, horizon_of
-from raytabdl.runtime.searcher import trial_seed
 
 
 def evaluate(study: EvaluationStudy, *, n_workers: int, is_over: Callable[[], bool], watch: Watch) -> None:

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 
 from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble, fold_of, fold_trial, trial_of
-from raytabdl.history import BAG, History, Result, Status
+from raytabdl.history import BAG, PORTFOLIO, QUICK, History, Result, Status, trial_seed
 from raytabdl.runtime.recorder import Recorder
-from raytabdl.runtime.searcher import Suggestion, trial_seed
+from raytabdl.runtime.searcher import Suggestion
 from raytabdl.search.bags import Bag, next_fold, seconds_to_complete
 from raytabdl.space import ROOT
 
-QUICK = "quick"
-PORTFOLIO = "portfolio"
 BASELINE = "dummy"
 
 N_BEST = 10

@@ -11,7 +11,7 @@ from ray.util.metrics import Counter, Gauge, Histogram
 
 from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble
-from raytabdl.history import History, Status
+from raytabdl.history import QUICK, History, Status
 from raytabdl.search.brackets import Race
 from raytabdl.space import ROOT
 
@@ -81,7 +81,7 @@ class RunMetrics:
                 self._rungs.set(count, {**self._run, "budget": str(budget), "standing": standing})
 
     def _searched(self) -> Iterator[str]:
-        return (name for name, trial in self._history.trials.items() if trial.origin != "quick")
+        return (name for name, trial in self._history.trials.items() if trial.origin != QUICK)
 
     def _newly_ended(self) -> Iterator[tuple[str, float]]:
         """The trials that ended since the last call, with the seconds that each has taken."""

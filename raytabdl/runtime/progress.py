@@ -16,14 +16,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from raytabdl.clock import Clock
-from raytabdl.history import Status
+from raytabdl.history import QUICK, Status
 from raytabdl.runtime.run import Progress, Run, Watch
 from raytabdl.search.brackets import Occupancy
 
 LINE_SECONDS = 5.0
 """Between two plain lines."""
 
-QUICK = "quick models"
+QUICK_MODELS = "quick models"
 """The stage in which the models of the driver are trained, which the search does not count."""
 
 N_REASONS = 3
@@ -60,10 +60,10 @@ class Figures:
 def figures(progress: Progress) -> Figures:
     """The figures of a moment, which stay as they are while the history grows."""
     history = progress.history
-    is_quick = progress.stage == QUICK
+    is_quick = progress.stage == QUICK_MODELS
     counts = dict.fromkeys(Status, 0)
     for name, status in history.statuses.items():
-        counts[status] += (history.trials[name].origin == "quick") == is_quick
+        counts[status] += (history.trials[name].origin == QUICK) == is_quick
     incumbent, value_of = history.incumbent(), progress.metric.value_of
     return Figures(
         progress.stage,
@@ -132,7 +132,7 @@ def panel(shown: Figures, clock: Clock) -> Panel:
         rows.add_row("time", seconds)
     rows.add_row(shown.metric, f"ensemble {_number(shown.ensemble)}", f"best single {_number(shown.best)}")
     rows.add_row(
-        "models" if shown.stage == QUICK else "trials",
+        "models" if shown.stage == QUICK_MODELS else "trials",
         f"{shown.n_running} running, {shown.n_paused} paused",
         f"{shown.n_done} done, {shown.n_failed} failed",
     )

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from raytabdl.component import Horizon
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_trial, trial_of
-from raytabdl.history import BAG, Change, History, Result, Seconds, Status, Trial
+from raytabdl.history import BAG, Change, History, Result, Seconds, Status, Trial, trial_seed
 from raytabdl.metrics import logged
 from raytabdl.quick import QuickResult, train_quick
 from raytabdl.search.bags import MARGIN
@@ -67,11 +67,14 @@ class QuickFolds:
 
     def _train_bag(self, pool: ThreadPoolExecutor, trial_id: str, folds: list[int], budget: int) -> bool:
         """Whether all folds were trained; each model is published as soon as it is there."""
-        trial, seed = self.history.trials[trial_id], self.run.settings.seed
+        trial = self.history.trials[trial_id]
         futures: dict[Future[QuickResult | None], int] = {}
         for fold in folds:
-            self.history.append(Trial(fold_trial(trial_id, fold), trial.config, BAG, -1, seed, fold))
-            futures[pool.submit(self._train_fold, trial, fold, budget)] = fold
+            name = fold_trial(trial_id, fold)
+            seed = trial_seed(self.run.settings.seed, name)
+            on_fold = Trial(name, trial.config, BAG, -1, seed, fold)
+            self.history.append(on_fold)
+            futures[pool.submit(self._train_fold, on_fold, budget)] = fold
         are_whole = True
         for future in as_completed(futures):
             name = fold_trial(trial_id, futures[future])
@@ -92,16 +95,14 @@ class QuickFolds:
     def _ended(self, name: str, status: Status, reason: str = "") -> None:
         self.history.append(Change(name, status, self.run.clock.elapsed(), reason))
 
-    def _train_fold(self, trial: Trial, fold: int, budget: int) -> QuickResult | None:
+    def _train_fold(self, trial: Trial, budget: int) -> QuickResult | None:
         """The model at the end of its course, or None where it was cut short."""
-        name = fold_trial(trial.id, fold)
         if self.is_over():
             return None
-        task, seed = self.run.task, self.run.settings.seed
-        steps = list(train_quick(name, trial.config, task, self.horizon, seed, self.is_over, budget, fold))
+        steps = list(train_quick(trial, self.run.task, self.horizon, self.is_over, budget))
         if not steps or (steps[-1].pipeline.budget < budget and self.is_over()):
             return None
-        return QuickResult(name, steps[-1].pipeline, [point for step in steps for point in step.points])
+        return QuickResult(trial.id, steps[-1].pipeline, [point for step in steps for point in step.points])
 
 
 def _n_cores() -> int:
@@ -110,7 +111,7 @@ def _n_cores() -> int:
 
 
 def publish(run: Run, history: History, builder: EnsembleBuilder, result: QuickResult, fold: int = 0) -> float:
-    """Keeps what a quick model has come to on a fold, and returns its loss by the metric of the run."""
+    """Keeps what a quick model has come to on a fold, and returns its loss among the members of the ensemble."""
     predictions = result.pipeline.best_predictions
     assert predictions is not None
     member = run.folder.publish(result.pipeline, result.trial_id)
@@ -122,7 +123,7 @@ def publish(run: Run, history: History, builder: EnsembleBuilder, result: QuickR
             result.trial_id,
             result.pipeline.budget,
             result.pipeline.best_loss,
-            loss,
+            run.metric.loss(truth.y, predictions, truth.weights),
             {m.name: m.measure(truth.y, predictions, truth.weights) for m in logged(run.task.target.task_type)},
             Seconds(
                 sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)

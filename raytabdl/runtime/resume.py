@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from raytabdl.component import Config
 from raytabdl.ensemble import trial_of
-from raytabdl.history import Change, Result, Status, Trial, read_records
+from raytabdl.history import QUICK, Change, Result, Status, Trial, read_records
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.limits import TOO_SLOW
 from raytabdl.runtime.searcher import Suggestion
@@ -41,7 +41,7 @@ def rebuild(folder: RunFolder, race: Race, sampler: Sampler) -> Standing:
         if isinstance(record, Trial):
             if record.fold > 0 and trial_of(record.id) in race:
                 race.withdraw(trial_of(record.id))  # whose configuration is trained on all folds is promoted no more
-            if record.origin == "quick" or record.fold > 0:
+            if record.origin == QUICK or record.fold > 0:
                 continue
             trials[record.id] = record
             statuses[record.id] = Status.RUNNING

@@ -26,7 +26,7 @@ from raytabdl.clock import Clock
 from raytabdl.component import Config, Horizon
 from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError
-from raytabdl.history import Change, History, Status, Trial
+from raytabdl.history import QUICK, Change, History, Status, Trial, trial_seed
 from raytabdl.metrics import Metric
 from raytabdl.persistence import local_path, read_json, write_json
 from raytabdl.presets import preset_name
@@ -277,9 +277,10 @@ def _train_quick_models(
             continue  # of the run that is resumed
         if first_point_seconds(config, run.task, horizon) > QUICK_SHARE * max(run.clock.remaining(), 0.0):
             continue
-        history.append(Trial(name, config, "quick", -1, run.settings.seed))
+        trial = Trial(name, config, QUICK, -1, trial_seed(run.settings.seed, name))
+        history.append(trial)
         try:
-            for result in train_quick(name, config, run.task, horizon, run.settings.seed, is_over, most_budget):
+            for result in train_quick(trial, run.task, horizon, is_over, most_budget):
                 loss = publish(run, history, builder, result)
                 if name == DUMMY:
                     builder.worst_loss = loss

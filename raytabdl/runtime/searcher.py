@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from ray.tune.search.bohb import TuneBOHB
 
 from raytabdl.component import Config
 from raytabdl.ensemble import trial_of
+from raytabdl.history import PORTFOLIO, trial_seed
 from raytabdl.runtime.trainable import Report
 from raytabdl.search.brackets import Race
 from raytabdl.search.samplers import Observation, Sampler, SpaceExhaustedError
@@ -39,12 +39,6 @@ class Suggestion:
         # What a worker that takes the trial over is to know; the scheduler keeps it.
         spent: dict[str, Any] = {"spent_s": self.spent_s, "is_halved": False}
         return {**names, "fold": self.fold, "train_to": self.train_to, **spent}
-
-
-def trial_seed(run_seed: int, trial_id: str) -> int:
-    """The seed of a trial, which follows from the run's and the trial's name."""
-    digest = hashlib.sha256(f"{run_seed}/{trial_id}".encode()).digest()
-    return int.from_bytes(digest[:4], "little") & 0x7FFFFFFF
 
 
 class PortfolioBOHB(TuneBOHB):
@@ -171,7 +165,7 @@ class PortfolioBOHB(TuneBOHB):
         name = f"{self._n_suggested:04d}"
         seed = trial_seed(self._run_seed, name)
         if self._portfolio:
-            suggestion = Suggestion(name, self._portfolio.popleft(), "portfolio", seed)
+            suggestion = Suggestion(name, self._portfolio.popleft(), PORTFOLIO, seed)
         else:
             config = self.sampler.suggest()
             suggestion = Suggestion(name, config, self.sampler.origin, seed)

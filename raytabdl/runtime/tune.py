@@ -23,6 +23,7 @@ from raytabdl.history import History
 from raytabdl.metrics import Metric
 from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.controller import without_snapshots
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
 from raytabdl.runtime.limits import TrialLimits, trial_resources
@@ -151,12 +152,12 @@ def run_search(
                 *loggers,
             ],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=1, checkpoint_at_end=False),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
             verbose=0,
         ),
     )
     try:
-        with quiet(), survived():
+        with quiet(), survived(), without_snapshots():
             tuner.fit()
         keep_events(search.folder)
         for logger in loggers:
