@@ -93,7 +93,7 @@ def read_study_task(data_set: DataSet, *, max_rows: int | None, seed: int, with_
     try:
         kind = data_set.kind or infer_kind(y.dropna())[0]
         values, classes = _encoded(y, kind)
-        target = infer_target(values, classes)
+        target = infer_target(classes)
         rows = subsample(values, target, max_rows or len(values), np.random.default_rng([seed, _DRAW]))
         test_rows = np.empty(0, np.int64)
         if with_test:
@@ -147,5 +147,4 @@ def _encoded(y: Any, kind: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """The target as it is learned, and the classes of a classification."""
     if kind == "regression":
         return encode_values(y), None
-    codes, labels = encode_labels(y)
-    return codes, labels.classes
+    return encode_labels(y)

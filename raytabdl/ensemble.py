@@ -316,11 +316,3 @@ def _most_rows(metric: Metric) -> int:
     if metric.name in AT_ONCE:
         return MOST_ROWS
     return MOST_ROWS_ONE_BY_ONE if metric.name in {**CLASSIFICATION, **REGRESSION} else MOST_ROWS_OF_OWN
-
-
-def leaderboard(builder: EnsembleBuilder, ensemble: Ensemble | None) -> Sequence[tuple[str, float, float]]:
-    """(member, loss, weight) of the best member of each trial, best first."""
-    weights = ensemble.trial_weights() if ensemble else {}
-    on_first = [member for member in (ensemble.weights if ensemble else ()) if fold_of(member) == 0]
-    rows = {member: builder.losses[member] for member in (*builder.candidates(), *on_first)}
-    return [(m, loss, weights.get(trial_of(m), 0.0)) for m, loss in sorted(rows.items(), key=lambda item: item[1])]

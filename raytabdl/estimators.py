@@ -131,7 +131,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             if X_valid is not None:
                 X_valid, y_valid, _ = table_and_target(X_valid, y_valid)
             classes, codes = self._encode_target(y)
-            target = infer_target(codes, classes)
+            target = infer_target(classes)
             task = make_task(
                 X,
                 codes,
@@ -332,8 +332,8 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         return self.predictor_.predict(X)
 
     def _encode_target(self, y: Any) -> tuple[NDArray[Any] | None, NDArray[Any]]:
-        codes, labels = encode_labels(y)
-        return labels.classes, codes
+        codes, classes = encode_labels(y)
+        return classes, codes
 
 
 class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]

@@ -138,6 +138,7 @@ class History:
     results: list[Result] = field(default_factory=list)
     statuses: dict[str, Status] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    n_records: int = 0
 
     def append(self, record: Record) -> None:
         """Adds a record, and writes it before anything else happens."""
@@ -146,6 +147,7 @@ class History:
         self._take(record)
 
     def _take(self, record: Record) -> None:
+        self.n_records += 1
         if isinstance(record, Trial):
             self.trials[record.id] = record
             self.statuses[record.id] = Status.RUNNING
@@ -170,10 +172,6 @@ class History:
         """
         ends = [_END[self.statuses[name]] for name in self.searched()]
         return {end: ends.count(end) for end in dict.fromkeys(_END.values()) if end in ends and end != "running"}
-
-    def last_results(self) -> dict[str, Result]:
-        """The result of each trial at the largest budget that it reached."""
-        return {result.trial_id: result for result in sorted(self.results, key=lambda result: result.budget)}
 
     def on_first_fold(self) -> Iterator[Result]:
         """The results that can be compared with each other."""

@@ -44,6 +44,14 @@ class Inputs:
     def __len__(self) -> int:
         return len(self.numeric)
 
+    @property
+    def n_columns(self) -> int:
+        return self.numeric.shape[1] + len(self.cardinalities)
+
+    @property
+    def n_bytes(self) -> int:
+        return self.numeric.nbytes + self.categorical.nbytes
+
     def take(self, rows: Rows) -> Inputs:
         """The given rows, copied."""
         weights = None if self.weights is None else self.weights[rows]

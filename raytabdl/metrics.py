@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from raytabdl.exceptions import SettingError
 from raytabdl.inputs import Array, TaskType, Weights
 
-Labels = NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Metric:

@@ -103,18 +103,8 @@ class Task:
         return Truth(self.y[rows], None if self.inputs.weights is None else self.inputs.weights[rows])
 
 
-@dataclass(frozen=True)
-class Labels:
-    """The classes of a classification as the user gave them, in sorted order."""
-
-    classes: NDArray[Any]
-
-    def decode(self, codes: NDArray[np.int64]) -> NDArray[Any]:
-        return self.classes[codes]
-
-
-def encode_labels(y: Any) -> tuple[NDArray[np.int64], Labels]:
-    """The class codes of a target, and the classes, in their own dtype.
+def encode_labels(y: Any) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """The class codes of a target, and the classes as the user gave them: sorted, in their own dtype.
 
     Raises DataError where a label is missing or of another type, or where there is one class only.
     """
@@ -141,7 +131,7 @@ def encode_labels(y: Any) -> tuple[NDArray[np.int64], Labels]:
         )
     if classes.dtype == np.dtype(object):
         classes = array_of_objects([c.item() if isinstance(c, np.generic) else c for c in classes])
-    return codes.astype(np.int64), Labels(classes)
+    return codes.astype(np.int64), classes
 
 
 def encode_values(y: Any) -> NDArray[np.float64]:
@@ -321,7 +311,7 @@ def _held_out(task: Task, X_valid: Any, y_valid: Any) -> Task:
     return replace(task, inputs=together, y=np.concatenate([task.y, y_valid]), folds=folds)
 
 
-def infer_target(codes_or_values: Array, classes: Sequence[Any] | NDArray[Any] | None) -> Target:
+def infer_target(classes: Sequence[Any] | NDArray[Any] | None) -> Target:
     """The kind of target: two classes, several, or a value."""
     if classes is None:
         return Target(TaskType.REGRESSION, 0)

@@ -12,7 +12,6 @@ from raytabdl.ensemble import (
     EnsembleBuilder,
     fold_of,
     fold_trial,
-    leaderboard,
     member_key,
     select,
     trial_of,
@@ -195,7 +194,6 @@ def test_a_trial_has_one_candidate_the_rung_with_its_lowest_loss():
     for member, error in {"a@1": 3.0, "a@3": 1.0, "a@9": 2.0, "b@1": 4.0, "c@1": 5.0}.items():
         builder.add(member, y + error)
     assert builder.candidates() == ["a@3", "b@1"]
-    assert [row[0] for row in leaderboard(builder, Ensemble({"c@1": 1.0}, 5.0))] == ["a@3", "b@1", "c@1"]
 
 
 def test_what_no_selection_looks_at_is_let_go_and_read_again_once_its_bag_is_whole(tmp_path):
@@ -303,11 +301,6 @@ def test_the_models_of_a_bag_that_is_not_complete_share_the_weight_of_their_tria
     assert builder.ensemble().loss == builder.holdout().loss
 
 
-def test_the_leaderboard_has_one_row_for_a_bag():
-    builder = folds_of({("a", (0, 1, 2)): 1.0})
-    assert [(m, w) for m, _, w in leaderboard(builder, builder.ensemble())] == [("a@9", pytest.approx(1))]
-
-
 def test_bags_are_compared_by_the_weights_of_the_rows():
     """On the rows that count b is far better than the bags, on the others far worse."""
     rng = np.random.default_rng(0)
@@ -399,12 +392,3 @@ def test_what_is_as_good_as_the_dummy_never_enters():
     builder.worst_loss = builder.add("dummy@1", np.full(2, 0.5))
     builder.add("same@1", np.full(2, 0.5))
     assert builder.candidates() == ["dummy@1"]
-
-
-def test_who_is_not_in_the_ensemble_has_no_weight():
-    builder = EnsembleBuilder(np.zeros(4), RMSE, n_best=2)
-    for member, error in {"a@3": 1.0, "b@1": 4.0, "c@1": 5.0}.items():
-        builder.add(member, np.full(4, error))
-    board = leaderboard(builder, Ensemble({"c@1": 1.0}, 5.0))
-    assert board == [("a@3", 1.0, 0.0), ("b@1", 4.0, 0.0), ("c@1", 5.0, 1.0)]
-    assert leaderboard(builder, None) == board[:2]

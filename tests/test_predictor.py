@@ -58,7 +58,7 @@ def publish(kind: str, path: Path) -> tuple[RunFolder, dict[str, Pipeline]]:
     X = table()
     if kind == "classification":
         codes, labels = encode_labels(np.where(X["age"] > 45.0, "old", X["town"]))
-        classes, target, y = labels.classes, Target(TaskType.MULTICLASS, len(labels.classes)), codes
+        classes, target, y = labels, Target(TaskType.MULTICLASS, len(labels)), codes
     else:
         classes, target, y = None, Target(TaskType.REGRESSION, 0), encode_values(3.0 * X["age"] + 1_000.0)
     task = make_task(X, y, target, 5, np.random.default_rng(0))

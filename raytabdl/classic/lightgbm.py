@@ -102,7 +102,7 @@ class LightGBM(Classic):
                 _matrix(X),
                 y,
                 weight=X.weights,
-                categorical_feature=list(range(X.numeric.shape[1], X.numeric.shape[1] + len(X.cardinalities))),
+                categorical_feature=list(range(X.numeric.shape[1], X.n_columns)),
                 params={"verbose": -1},
                 free_raw_data=False,
             )

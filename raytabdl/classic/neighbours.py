@@ -72,7 +72,7 @@ class NearestNeighbours(Classic):
 
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         self._is_training = True
-        n_columns = X.numeric.shape[1] + len(X.cardinalities)
+        n_columns = X.n_columns
         self.n_rows_ = min(len(X), _MAX_ROWS, max(1, _MAX_VALUES // max(1, n_columns)))
         self.n_kept_ = max(self.n_kept_, self._n_rows(n_iterations))
         if self.n_kept_ <= len(self.y_):

@@ -10,7 +10,7 @@ from typing import Any
 
 import ray
 
-from raytabdl.ensemble import Ensemble, EnsembleBuilder, leaderboard
+from raytabdl.ensemble import Ensemble, EnsembleBuilder
 from raytabdl.inputs import Array
 from raytabdl.metrics import Metric
 from raytabdl.run_folder import RunFolder
@@ -37,7 +37,6 @@ class EnsembleActor:
         self._builder: EnsembleBuilder = folder.builder(metric, size)
         self._ensemble: Ensemble | None = self._builder.ensemble()
         self._holdout: Ensemble | None = self._builder.holdout()
-        self._trajectory = folder.read_trajectory()
         self._is_stale = False
         self._selection: asyncio.Task[None] | None = None
         self._is_awaited = asyncio.Event()  # ends the pause between two selections
@@ -64,14 +63,6 @@ class EnsembleActor:
     async def holdout(self) -> Ensemble | None:
         """The ensemble that fold 0 alone would select: its trials are worth training on the other folds."""
         return self._holdout
-
-    async def trajectory(self) -> list[tuple[float, Ensemble]]:
-        """The ensembles that were the answer, each with the seconds from the start of the fit."""
-        return list(self._trajectory)
-
-    async def leaderboard(self) -> list[tuple[str, float, float]]:
-        """(member, loss, weight), best first."""
-        return list(leaderboard(self._builder, self._ensemble))
 
     async def settle(self) -> Ensemble | None:
         """The ensemble of all members in the run folder, also of those that nobody told of, once it is selected."""
@@ -101,7 +92,6 @@ class EnsembleActor:
             if ensemble != self._ensemble:
                 self._ensemble = ensemble
                 seconds = time.time() - self._began_at
-                self._trajectory.append((seconds, ensemble))
                 await asyncio.to_thread(self._folder.append_trajectory, seconds, ensemble)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._is_awaited.wait(), pause_seconds(time.monotonic() - began))

@@ -56,6 +56,15 @@ class _Best:
         self._n_seen = len(history.results)
 
 
+@dataclass
+class _Known:
+    """The bags of a history and an ensemble: they are asked for far more often than these change."""
+
+    n_records: int = -1
+    ensemble: Ensemble | None = None
+    bags: list[Bag] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Folds:
     """Suggests the next fold of a configuration; ``ensemble`` is that of fold 0.
@@ -68,7 +77,8 @@ class Folds:
 
     history: History
     n_folds: int
-    n_workers: int
+    n_workers: Callable[[], int]
+    """As many as there are now."""
     clock: Clock
     begin_s: float
     end_s: float
@@ -82,6 +92,7 @@ class Folds:
     longer_than_quick: float = 1.0
     """How many times as many iterations a classic model has at the full budget as a quick one."""
     _best: _Best = field(default_factory=_Best, init=False)
+    _known: _Known = field(default_factory=_Known, init=False)
 
     def next(self) -> Suggestion | None:
         """The next trial on another fold, or None while it is too early, too late, or nothing is left to train."""
@@ -101,7 +112,7 @@ class Folds:
         if is_tried and not is_late:
             bags = [bag for bag in of_ensemble if self.history.statuses[bag.trial_id] is not Status.PAUSED]
         left_s = self.end_s - elapsed
-        chosen = next_fold(bags, self.n_folds, left_s, self.n_workers, is_early=not (is_tried and is_late))
+        chosen = next_fold(bags, self.n_folds, left_s, self.n_workers(), is_early=not (is_tried and is_late))
         if chosen is None:
             return None
         trial_id, fold = chosen
@@ -118,7 +129,7 @@ class Folds:
 
     def _is_time_for(self, bags: Sequence[Bag]) -> bool:
         left_s = self.end_s - self.clock.elapsed()
-        return left_s <= EARLIEST * seconds_to_complete(bags, self.n_folds, self.n_workers)
+        return left_s <= EARLIEST * seconds_to_complete(bags, self.n_folds, self.n_workers())
 
     def restart(self, recorder: Recorder) -> None:
         """Ends what an earlier run left unfinished: a fold begins anew."""
@@ -127,6 +138,13 @@ class Folds:
                 recorder.changed(name, Status.STOPPED, "the run was interrupted")
 
     def _bags(self, ensemble: Ensemble) -> list[Bag]:
+        known = self._known
+        if known.n_records != self.history.n_records or known.ensemble != ensemble:
+            known.bags = self._wanted_bags(ensemble)
+            known.n_records, known.ensemble = self.history.n_records, ensemble
+        return known.bags
+
+    def _wanted_bags(self, ensemble: Ensemble) -> list[Bag]:
         """Those of the ensemble, then the best of each family, then the best of all, but none that trains now."""
         begun: dict[str, set[int]] = {}
         for name, status in self.history.statuses.items():

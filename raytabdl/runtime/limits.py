@@ -33,6 +33,9 @@ RAYS_STEPS = 10_000
 LEAST_GIGABYTES = 0.5
 """A worker has taken 0.3 GB before it trains."""
 
+WORKER_GIGABYTES, N_COPIES, LEAST_PLACED_GIGABYTES = 0.5, 3, 1.0
+"""Of a worker beside the table; of the table in it, as its training part, prepared, and binned; and worth a word."""
+
 
 @dataclass(frozen=True)
 class TrialLimits:
@@ -46,6 +49,21 @@ def trial_resources(gpus: float, gigabytes: float | None) -> dict[str, float]:
     """What Ray is asked for, for each trial."""
     wanted = {"CPU": 1.0, "GPU": gpus, "memory": (gigabytes or 0.0) * GIGABYTE}
     return {name: amount for name, amount in wanted.items() if amount > 0}
+
+
+def placed_gigabytes(n_bytes: int, nodes: Sequence[Mapping[str, float]]) -> float | None:
+    """The memory that Ray finds room for where nobody has limited it: about what a trial takes of a large table.
+
+    Without it a node would be given a worker for each CPU, whatever its memory. ``n_bytes`` is the size of the encoded
+    table, ``nodes`` are the resources of each; a trial that no node has room for is placed on the largest. None where
+    a trial takes no more than a worker does in any case.
+
+    >>> placed_gigabytes(800_000_000, [{"CPU": 8, "memory": 11e9}]), placed_gigabytes(1_000_000, [{"memory": 11e9}])
+    (2.9, None)
+    """
+    needed = WORKER_GIGABYTES + N_COPIES * n_bytes / GIGABYTE
+    most = max((node.get("memory", 0.0) for node in nodes), default=0.0) / GIGABYTE
+    return min(needed, most) if needed > LEAST_PLACED_GIGABYTES else None
 
 
 @dataclass

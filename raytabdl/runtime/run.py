@@ -34,7 +34,7 @@ from raytabdl.quick import first_point_seconds, quick_configurations, train_quic
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
-from raytabdl.runtime.limits import TrialLimits, gpu_share, trial_resources
+from raytabdl.runtime.limits import TrialLimits, gpu_share, placed_gigabytes, trial_resources
 from raytabdl.runtime.quick_folds import DUMMY, QuickFolds, publish
 from raytabdl.search.brackets import Occupancy, Race, Rung, opening
 from raytabdl.search.policy import Plan, plan
@@ -63,8 +63,8 @@ _LOW_PRIORITY = 5
 QUICK_END_SECONDS = 0.3
 """The same for a run without Ray."""
 
-QUICK_SHARE = 0.25
-"""Of the time that is left, which a quick model may take before it can be left."""
+QUICK_SHARE, MOST_QUICK_SECONDS = 0.25, 30.0
+"""Of the time that is left, which a quick model may take before it can be left; and where workers wait for it."""
 
 QUICK_BUDGET = 9
 """Where a quick model ends in a run without a time limit: until then no worker has anything to do."""
@@ -239,7 +239,7 @@ def _plan(run: Run, n_workers: int) -> Plan:
         taken = START_SECONDS + END_SECONDS if has_ray(run.settings) else QUICK_END_SECONDS
         seconds = max(1.0, run.settings.time_limit - taken)
     inputs = run.task.inputs
-    n_columns = max(1, inputs.numeric.shape[1] + len(inputs.cardinalities))
+    n_columns = max(1, inputs.n_columns)
     return plan(len(inputs), n_columns, run.task.target.n_classes, seconds, n_workers)
 
 
@@ -275,7 +275,10 @@ def _train_quick_models(
     for name, config in quick_configurations():
         if name in history.trials:
             continue  # of the run that is resumed
-        if first_point_seconds(config, run.task, horizon) > QUICK_SHARE * max(run.clock.remaining(), 0.0):
+        patience_s = QUICK_SHARE * max(run.clock.remaining(), 0.0)
+        if connection is not None:
+            patience_s = min(patience_s, MOST_QUICK_SECONDS)
+        if first_point_seconds(config, run.task, horizon) > patience_s:
             continue
         trial = Trial(name, config, QUICK, -1, trial_seed(run.settings.seed, name))
         history.append(trial)
@@ -357,10 +360,12 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
 
     run.folder.write_phase("Ray ready", run.clock.elapsed(), run.clock.elapsed())
     planned, n_workers = _search_plan(run, max(1, cluster.n_cpus))  # of the head alone there may be none yet
-    gpus = run.settings.gpus_per_trial
-    if gpus is None:
-        gpus = gpu_share(living_nodes(), n_workers)
-    check_cluster(cluster, run.folder.path, trial_resources(gpus, run.settings.trial_memory), run.clock.remaining())
+    gpus, memory, nodes = run.settings.gpus_per_trial, run.settings.trial_memory, living_nodes()
+    resources = trial_resources(
+        gpu_share(nodes, n_workers) if gpus is None else gpus,
+        placed_gigabytes(run.task.inputs.n_bytes, nodes) if memory is None else memory,
+    )
+    check_cluster(cluster, run.folder.path, resources, run.clock.remaining())
 
     def tell(snapshot: Snapshot) -> None:
         n_running, loss, rungs = snapshot.n_running, snapshot.ensemble_loss, race.rung_occupancy()
@@ -388,7 +393,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
         *((planned.full_trial_seconds, planned.most_trial_seconds) if is_timed else (math.inf, math.inf)),
         run.settings.n_trials,
         n_workers,
-        gpus,
+        resources,
         run.settings.ensemble_size,
         run.settings.seed,
         run.clock,

@@ -66,6 +66,11 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
         """The trials that a worker is busy with."""
         return [trial for trial in self._trials.values() if trial.status == TuneTrial.RUNNING]
 
+    def start_at_once(self, n_workers: int) -> None:
+        """Has so many workers start side by side; Tune's own number is that of the cluster when the search began."""
+        if self._controller is not None:
+            self._controller.update_max_pending_trials(n_workers)
+
     def kill_workers(self) -> None:
         if self._controller is not None:
             kill_workers(self._controller)

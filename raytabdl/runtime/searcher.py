@@ -90,6 +90,11 @@ class PortfolioBOHB(TuneBOHB):
             sampler.claim(config)
 
     @property
+    def n_workers(self) -> int:
+        """How many trials are trained at once."""
+        return max(1, self._max_concurrent)
+
+    @property
     def has_enough(self) -> bool:
         """Whether the wanted number of trials was suggested."""
         return self._n_trials is not None and self._n_suggested >= self._n_trials

@@ -49,7 +49,6 @@ class Assignment:
     ends_at: float
     full_trial_seconds: float
     """What a network may take to the full budget."""
-    n_threads: int
     ensemble: str
     """The name of the ensemble actor, which is started after the first trials."""
     limits: TrialLimits = field(default_factory=TrialLimits)
@@ -102,7 +101,7 @@ class PipelineTrainable(tune.Trainable):
         self.scores = logged(task.target.task_type)
         # Wall time may jump; it is read once.
         self._ends = time.monotonic() + assignment.ends_at - time.time()
-        torch.set_num_threads(assignment.n_threads)
+        torch.set_num_threads(1)
         self.reset_config(config)
         if assignment.limits.gigabytes is not None:
             MemoryWatch(assignment.limits.gigabytes, self._end_worker)

@@ -8,7 +8,7 @@ import math
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,7 @@ from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.controller import without_snapshots
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
-from raytabdl.runtime.limits import TrialLimits, trial_resources
+from raytabdl.runtime.limits import TrialLimits
 from raytabdl.runtime.loggers import GuardedLogger, keep_events
 from raytabdl.runtime.memory_monitor import survived
 from raytabdl.runtime.metrics import RunMetrics
@@ -74,7 +74,8 @@ class Search:
     most_trial_seconds: float
     n_trials: int | None
     n_workers: int
-    gpus_per_trial: float
+    resources: Mapping[str, float]
+    """What Ray is asked for, for each trial."""
     ensemble_size: int
     seed: int
     clock: Clock
@@ -92,7 +93,6 @@ class Search:
 class Snapshot:
     """Where a search stands, for who watches it."""
 
-    history: History
     n_running: int
     ensemble_loss: float | None
 
@@ -108,7 +108,7 @@ def run_search(
     recorder = Recorder(search.folder, search.history, search.clock)
     standing = search.standing
     actor = _LateActor(search)
-    folds = _folds(search, actor, lambda: not searcher.has_portfolio)
+    folds = _folds(search, actor, lambda: searcher)
     folds.restart(recorder)
     searcher = PortfolioBOHB(
         search.sampler,
@@ -148,7 +148,7 @@ def run_search(
             stop=_TimeIsUp(search, scheduler, is_interrupted),
             callbacks=[
                 _Watch(search.history, scheduler, actor, metrics, watch),
-                *([_ClusterSize(searcher)] if search.follows_cluster else []),
+                *([_ClusterSize(searcher, scheduler)] if search.follows_cluster else []),
                 *loggers,
             ],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
@@ -181,19 +181,18 @@ def _trainable(search: Search, ensemble_actor: str) -> Any:
         search.metric,
         search.clock.wall_time_of(search.train_until_s),
         search.full_trial_seconds,
-        1,
         ensemble_actor,
         search.limits,
     )
     trainable = tune.with_resources(
         tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
-        tune.PlacementGroupFactory([trial_resources(search.gpus_per_trial, search.limits.gigabytes)]),
+        tune.PlacementGroupFactory([dict(search.resources)]),
     )
     trainable.__qualname__ = PipelineTrainable.__qualname__  # as Ray's dashboard shows its actors
     return trainable
 
 
-def _folds(search: Search, actor: _LateActor, portfolio_is_tried: Callable[[], bool]) -> Folds:
+def _folds(search: Search, actor: _LateActor, searcher: Callable[[], PortfolioBOHB]) -> Folds:
     """The other folds of a run with a time limit; without one, and of a large table, it has the first alone.
 
     A large table has so many that a whole bag would cost all that the search could find.
@@ -202,14 +201,14 @@ def _folds(search: Search, actor: _LateActor, portfolio_is_tried: Callable[[], b
     return Folds(
         search.history,
         search.task.n_folds if has_folds else 1,
-        search.n_workers,
+        lambda: searcher().n_workers,
         search.clock,
         SEARCH_SHARE * search.train_until_s,
         search.train_until_s,
         search.seed,
         search.horizon.max_budget,
         frozenset(network.name for network in search.choices.networks),
-        portfolio_is_tried,
+        lambda: not searcher().has_portfolio,
         actor.holdout,
         len(search.task.split(0)[1]),
         search.horizon.iteration_share / search.quick_share,
@@ -277,20 +276,23 @@ class _Watch(NotKept, Callback):
         self._actor.ask()
         n_running, ensemble = len(self._scheduler.running()), self._actor.incumbent()
         self._metrics.write(n_running, ensemble)
-        self._watch(Snapshot(self._history, n_running, ensemble.loss if ensemble else None))
+        self._watch(Snapshot(n_running, ensemble.loss if ensemble else None))
 
 
 class _ClusterSize(NotKept, Callback):
     """Has as many trials trained at once as the cluster has CPUs, which it looks at now and then."""
 
-    def __init__(self, searcher: PortfolioBOHB) -> None:
+    def __init__(self, searcher: PortfolioBOHB, scheduler: AsynchronousHyperBandForBOHB) -> None:
         self._searcher = searcher
+        self._scheduler = scheduler
         self._next = 0.0
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + CLUSTER_SECONDS
-            self._searcher.set_max_concurrency(max(1, int(ray.cluster_resources().get("CPU", 0))))
+            n_workers = max(1, int(ray.cluster_resources().get("CPU", 0)))
+            self._searcher.set_max_concurrency(n_workers)
+            self._scheduler.start_at_once(n_workers)
 
 
 class _LateActor:

@@ -160,6 +160,7 @@ class Race:
         self._brackets: list[_Bracket] = []
         self._entrants: dict[TrialId, _Entrant] = {}
         self._least_at_end: float | None = None
+        self._due_now: dict[Decision, list[TrialId]] = {}  # of what waits; asked far more often than it changes
 
     def __contains__(self, trial_id: TrialId) -> bool:
         return trial_id in self._entrants
@@ -179,6 +180,7 @@ class Race:
             is_opening = len(self._brackets) < len(self._openings)
             shape = self._openings[len(self._brackets)] if is_opening else self._shapes[turn % len(self._shapes)]
             self._brackets.append(_Bracket(shape))
+        self._due_now.clear()
         self._entrants[trial_id] = _Entrant(bracket, rung=0)
         self._brackets[bracket].members.append(self._entrants[trial_id])
         return bracket
@@ -214,6 +216,7 @@ class Race:
         if entrant.standing is _Standing.RACING:
             if budget < self.milestone(trial_id):
                 return Decision.CONTINUE
+            self._due_now.clear()
             if math.isfinite(loss):
                 self._losses_beside(trial_id)[trial_id] = loss
                 entrant.standing = _Standing.WAITING
@@ -229,6 +232,7 @@ class Race:
         bracket = self._brackets[entrant.bracket]
         if entrant.standing is not _Standing.WAITING or bracket.n_next(entrant.rung) == 0:
             raise ValueError(f"a trial is promoted while it waits below the last rung, got {trial_id=}, {entrant=}")
+        self._due_now.clear()
         bracket.n_promoted[entrant.rung] += 1
         entrant.rung += 1
         entrant.standing = _Standing.RACING
@@ -242,23 +246,25 @@ class Race:
 
     def stop(self, trial_id: TrialId) -> None:
         """A trial ends; what was recorded of it stays, also that it failed."""
+        self._due_now.clear()
         entrant = self._entrants[trial_id]
         if entrant.standing is not _Standing.FAILED:
             entrant.standing = _Standing.STOPPED
 
     def fail(self, trial_id: TrialId) -> None:
         """A trial ends with the worst loss at the rung it was racing for, or waited at."""
+        self._due_now.clear()
         self._losses_beside(trial_id)[trial_id] = math.inf
         self._entrants[trial_id].standing = _Standing.FAILED
 
     def promotable(self) -> list[TrialId]:
         """Waiting trials that are due to go up now: highest budget first, best first."""
-        due = [trial_id for trial_id in self._waiting() if self._due(trial_id) is Decision.PROMOTE]
+        due = self._waiting_due(Decision.PROMOTE)
         return sorted(due, key=lambda trial_id: (-self.milestone(trial_id), self._losses_beside(trial_id)[trial_id]))
 
     def hopeless(self) -> list[TrialId]:
         """Waiting trials that cannot go up any more."""
-        return [trial_id for trial_id in self._waiting() if self._due(trial_id) is Decision.STOP]
+        return list(self._waiting_due(Decision.STOP))
 
     def close_oldest(self) -> int | None:
         """Takes the oldest bracket with empty places and waiting trials as filled, for when no new trial will come.
@@ -266,6 +272,7 @@ class Race:
         Its rungs shrink to those of a bracket that was planned for as many trials as it has. None where there is
         no such bracket: then nothing waits for trials that never come.
         """
+        self._due_now.clear()
         waited_for = {self._entrants[trial_id].bracket for trial_id in self._waiting()}
         for index in sorted(waited_for):
             bracket = self._brackets[index]
@@ -288,6 +295,14 @@ class Race:
         """The losses at the rung of a trial, in order of arrival."""
         entrant = self._entrants[trial_id]
         return self._brackets[entrant.bracket].losses[entrant.rung]
+
+    def _waiting_due(self, decision: Decision) -> list[TrialId]:
+        """The waiting trials for which a decision is due."""
+        if not self._due_now:
+            self._due_now = {each: [] for each in Decision}
+            for trial_id in self._waiting():
+                self._due_now[self._due(trial_id)].append(trial_id)
+        return self._due_now[decision]
 
     def _waiting(self) -> Iterator[TrialId]:
         return (trial_id for trial_id, e in self._entrants.items() if e.standing is _Standing.WAITING)

@@ -70,7 +70,6 @@ class Plan:
     """Whether the portfolio's networks come after its classic models, and start as low as what the search suggests."""
     networks_first: bool
     """Whether its networks come before its classic models, all in one bracket."""
-    n_folds: int
     network_epochs: int
     rows_per_epoch: int
     iteration_share: float
@@ -122,7 +121,6 @@ def plan(n_rows: int, n_columns: int, n_classes: int, seconds: float, n_workers:
         portfolio_rung=3 if has_time else 2,
         classic_first=are_few and boosters_fit,
         networks_first=not boosters_fit if are_few else usual_seconds > SLOW_BOOSTER * network_seconds,
-        n_folds=N_FOLDS,
         network_epochs=network_epochs,
         rows_per_epoch=rows_per_epoch,
         iteration_share=n_iterations / BOOSTER_HORIZON,

@@ -100,8 +100,8 @@ def make(kind: str, folder: Path) -> None:
     """Publishes each member after some training, saves the model, and writes what it predicts of new rows."""
     X = table(240, seed=0)
     if kind == "classifier":
-        y, labels = encode_labels(target_of(X, kind))
-        classes, target = labels.classes, Target(TaskType.MULTICLASS, len(labels.classes))
+        y, classes = encode_labels(target_of(X, kind))
+        target = Target(TaskType.MULTICLASS, len(classes))
     else:
         y, classes, target = encode_values(target_of(X, kind)), None, Target(TaskType.REGRESSION, 0)
     task = make_task(X, y, target, 5, np.random.default_rng(0))

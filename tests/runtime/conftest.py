@@ -133,8 +133,8 @@ class SearchRun:
 
 def make_folder(path: Path, X: pd.DataFrame, y: pd.Series) -> tuple[RunFolder, Task]:
     """A run folder with the task of a table."""
-    codes, labels = encode_labels(y)
-    target = Target(TaskType.MULTICLASS, len(labels.classes))
+    codes, classes = encode_labels(y)
+    target = Target(TaskType.MULTICLASS, len(classes))
     task = make_task(X, codes, target, 5, np.random.default_rng(0))
     folder = RunFolder(path)
     folder.create()

@@ -95,8 +95,7 @@ def test_there_is_no_incumbent_before_the_first_member(folder: RunFolder, start:
     actor = start(folder)
     assert ray.get(actor.incumbent.remote()) is None
     assert ray.get(actor.settle.remote()) is None
-    assert ray.get(actor.trajectory.remote()) == []
-    assert ray.get(actor.leaderboard.remote()) == []
+    assert folder.read_trajectory() == []
 
 
 @pytest.mark.parametrize("order", [0, 1])
@@ -120,24 +119,6 @@ def test_the_ensemble_is_that_of_all_members_in_whatever_order_they_came(
     assert settled(actor, {names[0]: predictions[names[0]]}) == ensemble  # twice changes nothing
 
 
-def test_the_leaderboard_is_sorted_and_has_the_weights(folder: RunFolder, start: Callable[[RunFolder], Any]) -> None:
-    import ray
-
-    predictions = members(8)
-    publish(folder, predictions)
-    actor = start(folder)
-    ensemble = settled(actor, predictions)
-    assert ensemble is not None
-    table = ray.get(actor.leaderboard.remote())
-    losses = [loss for _, loss, _ in table]
-    assert losses == sorted(losses)
-    assert {member: loss for member, loss, _ in table} == pytest.approx(
-        {member: METRIC.loss(targets(), values) for member, values in predictions.items()}
-    )
-    assert {member: weight for member, _, weight in table if weight} == ensemble.weights
-    assert ray.get(actor.incumbent.remote()) == ensemble
-
-
 def test_the_trajectory_never_rises_and_ends_with_the_incumbent(
     folder: RunFolder, start: Callable[[RunFolder], Any]
 ) -> None:
@@ -149,13 +130,12 @@ def test_the_trajectory_never_rises_and_ends_with_the_incumbent(
     for member, values in predictions.items():  # a selection after each
         publish(folder, {member: values})
         settled(actor, {member: values})
-    trajectory = ray.get(actor.trajectory.remote())
+    trajectory = folder.read_trajectory()
     times, losses = [seconds for seconds, _ in trajectory], [ensemble.loss for _, ensemble in trajectory]
     assert len(trajectory) >= 3
     assert times == sorted(times)
     assert all(later <= earlier + 1e-9 for earlier, later in pairwise(losses))
     assert trajectory[-1][1] == ray.get(actor.incumbent.remote()) == chosen(predictions)
-    assert folder.read_trajectory() == trajectory
 
 
 def test_a_burst_of_members_costs_few_selections(folder: RunFolder, start: Callable[[RunFolder], Any]) -> None:
@@ -166,7 +146,7 @@ def test_a_burst_of_members_costs_few_selections(folder: RunFolder, start: Calla
     predictions = members(40)
     publish(folder, predictions)
     assert settled(actor, predictions) == chosen(predictions)
-    assert 1 <= len(ray.get(actor.trajectory.remote())) <= 5
+    assert 1 <= len(folder.read_trajectory()) <= 5
 
 
 def test_a_killed_actor_comes_back_with_its_ensemble_and_takes_new_members(
@@ -179,12 +159,12 @@ def test_a_killed_actor_comes_back_with_its_ensemble_and_takes_new_members(
     publish(folder, old)
     actor = start(folder)
     before = settled(actor, old)
-    trajectory = ray.get(actor.trajectory.remote())
+    trajectory = folder.read_trajectory()
     pid = ray.get(actor.__ray_call__.remote(lambda self: os.getpid()))
     assert before == chosen(old)
     os.kill(pid, signal.SIGKILL)
     assert ray.get(actor.incumbent.remote(), timeout=60) == before
     assert ray.get(actor.__ray_call__.remote(lambda self: os.getpid())) != pid
-    assert ray.get(actor.trajectory.remote()) == trajectory
+    assert folder.read_trajectory() == trajectory
     publish(folder, predictions)
     assert settled(actor, predictions) == chosen(predictions)

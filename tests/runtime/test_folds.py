@@ -36,7 +36,9 @@ def history_of(statuses: dict[str, Status], seconds: float = 2.0, model: str = "
 def folds_of(history: History, weights: dict[str, float], *, elapsed: float = 60.0, is_tried: bool = True) -> Folds:
     clock, networks = Clock.start(100.0, spent_s=elapsed), frozenset({"mlp"})
     ensemble = Ensemble(weights, 1.0)
-    return Folds(history, 3, 2, clock, 50.0, 100.0, 0, 27, networks, lambda: is_tried, lambda: ensemble, n_valid=100)
+    return Folds(
+        history, 3, lambda: 2, clock, 50.0, 100.0, 0, 27, networks, lambda: is_tried, lambda: ensemble, n_valid=100
+    )
 
 
 def test_nothing_is_due_while_the_search_is_young_or_over_or_has_no_ensemble() -> None:
