@@ -31,6 +31,7 @@ from raytabdl.runtime.mirror import Mirror, is_uri, mirrored
 from raytabdl.runtime.progress import Figures, show
 from raytabdl.runtime.run import (
     Run,
+    check_sampler,
     connecting,
     execute,
     new_run_folder,
@@ -41,6 +42,7 @@ from raytabdl.runtime.run import (
 )
 from raytabdl.scorers import MetricChoice, check_known, chosen_metric
 from raytabdl.search.policy import N_FOLDS
+from raytabdl.search.samplers import MakeSampler
 from raytabdl.space import Choices, configuration_space
 from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
 from raytabdl.validation import Validation, check_parts
@@ -72,6 +74,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         trial_memory: float | None = None,
         choices: str | Choices | None = None,
         portfolio: PortfolioChoice = None,
+        sampler: MakeSampler | None = None,
         ensemble_size: int = 25,
         run_folder: str | Path | None = None,
         progress: bool | None = None,
@@ -90,6 +93,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         self.trial_memory = trial_memory
         self.choices = choices
         self.portfolio = portfolio
+        self.sampler = sampler
         self.ensemble_size = ensemble_size
         self.run_folder = run_folder
         self.progress = progress
@@ -147,7 +151,8 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             metric = chosen_metric(self.metric, task.y, target, classes)
             if task.inputs.weights is not None and not metric.takes_weights:
                 warnings.warn(f"metric {metric.name} takes no sample_weight: it counts all rows the same", stacklevel=2)
-            run = Run(settings, folder, task, choices, portfolio, metric, clock, loggers_of(self.callbacks))
+            loggers = loggers_of(self.callbacks)
+            run = Run(settings, folder, task, choices, portfolio, metric, clock, loggers, self.sampler)
             further = {
                 "sample_weight": sample_weight,
                 "groups": groups,
@@ -155,6 +160,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 "validation": self.validation,
                 "categorical": self.categorical,
                 "portfolio": self.portfolio,
+                "sampler": self.sampler,
             }
             write_run(
                 run,
@@ -179,17 +185,19 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         *,
         choices: str | Choices | None = None,
         metric: MetricChoice = None,
+        sampler: MakeSampler | None = None,
         progress: bool | None = None,
         callbacks: Sequence[Any] | None = None,
     ) -> E:
         """Goes on with a run that was interrupted, with the time that it has left, and returns the fitted estimator.
 
         Finished trials are not run again; a run that ended by itself is loaded. One in a store is brought into a new
-        folder first. ``choices`` and ``metric`` are given again where the run was started with objects, which its
-        folder does not hold. Raises RunFolderError where there is no run, SettingError where the choices are others.
+        folder first. ``choices``, ``metric`` and ``sampler`` are given again where the run was started with objects,
+        which its folder does not hold. Raises RunFolderError where there is no run, SettingError where the choices or
+        the sampler are others.
         """
         check_callbacks(callbacks)
-        return cls._resume(*_brought(run_folder), choices, metric, progress, callbacks)
+        return cls._resume(*_brought(run_folder), choices, metric, sampler, progress, callbacks)
 
     @classmethod
     def _resume(
@@ -198,6 +206,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         mirror: Mirror | None,
         choices: str | Choices | None,
         metric: MetricChoice,
+        sampler: MakeSampler | None,
         progress: bool | None,
         callbacks: Sequence[Any] | None,
     ) -> E:
@@ -212,11 +221,13 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             **{**asdict(settings), "metric": metric or settings.metric},
             choices=choices,
             portfolio=portfolio,
+            sampler=sampler,
             run_folder=folder.path,
             progress=progress,
             callbacks=callbacks,
         )
         folder.check_space(configuration_space(preset(choices), settings.seed))
+        check_sampler(folder, sampler)
         limit = math.inf if settings.time_limit is None else settings.time_limit
         task = folder.read_task(target)
         run = Run(
@@ -228,6 +239,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             chosen_metric(estimator.metric, task.y, target, classes),
             Clock.start(limit, spent_s=spent_seconds(folder)),
             loggers_of(callbacks),
+            sampler,
         )
         with (
             mirror or nullcontext(),
@@ -295,7 +307,9 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
     which Ray is asked for, is tried once more, with smaller batches. ``choices`` is what is searched: a ``Choices``, or
     "small", "medium" (the default) or "full". ``portfolio`` is what is tried first: a ``Portfolio``, the path of a file
     that holds one, or the folder of an earlier run, also of another table, whose best configurations come before the
-    portfolio that ships. With a ``run_folder`` as ``s3://bucket/path`` the run lies in a new folder below
+    portfolio that ships. ``sampler`` suggests what is tried after it: ``BOHB`` (the default), ``RandomSearch`` or
+    ``Hpbandster`` of ``raytabdl.search``, or a ``Sampler`` of one's own; with random search it is Hyperband.
+    With a ``run_folder`` as ``s3://bucket/path`` the run lies in a new folder below
     ``raytabdl_runs``, and is copied to the store as it goes. ``callbacks`` are functions that are told of the run while
     it goes on: each is called with ``Figures``, about twice a second. Loggers of ``ray.tune.logger`` and
     ``ray.air.integrations`` (TensorBoard, MLflow, Weights & Biases) may stand among them. One that raises does not end
@@ -362,13 +376,14 @@ def resume(
     *,
     choices: str | Choices | None = None,
     metric: MetricChoice = None,
+    sampler: MakeSampler | None = None,
     progress: bool | None = None,
     callbacks: Sequence[Any] | None = None,
 ) -> TabularClassifier | TabularRegressor:
     """Goes on with a run that was interrupted, as ``resume`` of the estimator that it is of."""
     check_callbacks(callbacks)
     folder, mirror = _brought(run_folder)
-    return estimator_class(folder.path)._resume(folder, mirror, choices, metric, progress, callbacks)
+    return estimator_class(folder.path)._resume(folder, mirror, choices, metric, sampler, progress, callbacks)
 
 
 def _brought(run_folder: str | Path) -> tuple[RunFolder, Mirror | None]:

@@ -32,6 +32,11 @@ def checked_settings(estimator: Any) -> Settings:
     categorical = estimator.categorical
     if categorical is not None and (isinstance(categorical, (str, bytes)) or not isinstance(categorical, Iterable)):
         raise SettingError(f"categorical must be a list of names of columns, or None; got {categorical!r}")
+    if estimator.sampler is not None and not callable(estimator.sampler):
+        raise SettingError(
+            "sampler must be a class of raytabdl.search.samplers, or what else makes a Sampler of a space and a seed, "
+            f"or None; got {estimator.sampler!r}"
+        )
     check_callbacks(estimator.callbacks)
     return Settings(
         None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),

@@ -85,12 +85,6 @@ def test_a_trial_stands_where_its_last_change_put_it():
     history = written(None)
     assert history.statuses == {"0000": Status.PAUSED, "0001": Status.FAILED}
     assert history.count(Status.FAILED) == 1
-    assert {name: r.budget for name, r in history.last_results().items()} == {"0000": 3, "0001": 1}
-
-
-def test_the_last_result_of_a_trial_is_that_of_the_largest_budget():
-    history = written(None, [result("0000", 3, 0.4), result("0000", 1, 0.5)])
-    assert history.last_results()["0000"].budget == 3
 
 
 def test_the_incumbent_is_the_lowest_finite_loss_and_the_trajectory_how_it_was_reached():

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ import raytabdl
 from raytabdl.clock import Clock
 from raytabdl.component import Config, Horizon
 from raytabdl.ensemble import Ensemble
-from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError
+from raytabdl.exceptions import NoSuccessfulTrialError, RunFolderError, SettingError
 from raytabdl.history import QUICK, Change, History, Status, Trial, trial_seed
 from raytabdl.metrics import Metric
 from raytabdl.persistence import local_path, read_json, write_json
@@ -39,7 +40,7 @@ from raytabdl.runtime.quick_folds import DUMMY, QuickFolds, publish
 from raytabdl.search.brackets import Occupancy, Race, Rung, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations, misfits
-from raytabdl.search.samplers import BOHB
+from raytabdl.search.samplers import BOHB, MakeSampler
 from raytabdl.space import ROOT, Choices, configuration_space
 from raytabdl.task import Task
 from raytabdl.versions import installed
@@ -119,6 +120,8 @@ class Run:
     clock: Clock
     loggers: tuple[Any, ...] = ()
     """Ray's own, as ``ray.tune.Callback``; this module does without Ray, which takes a second to import."""
+    sampler: MakeSampler | None = None
+    """What suggests configurations after the portfolio; None is BOHB."""
 
 
 def has_ray(settings: Settings) -> bool:
@@ -197,6 +200,7 @@ def write_run(run: Run, classes: NDArray[Any] | None, target: str | None, furthe
             "settings": asdict(run.settings),
             "choices": {member.name: f"{member.__module__}.{member.__qualname__}" for member in members},
             "preset": preset_name(run.choices),
+            "sampler": None if run.sampler is None else name_of(run.sampler),
             "portfolio": {"origin": run.portfolio.origin, "provenance": dict(run.portfolio.provenance)},
             "target": target,
             "further": list(further),
@@ -217,6 +221,21 @@ def read_preset(folder: RunFolder) -> str | None:
     """The preset that a run searches, or None where it had choices of its own."""
     name = read_json(folder.run_json).get("preset")
     return None if name is None else str(name)
+
+
+def name_of(sampler: MakeSampler) -> str:
+    """What a sampler is called where it is told of."""
+    return str(getattr(sampler, "__qualname__", sampler))
+
+
+def check_sampler(folder: RunFolder, sampler: MakeSampler | None) -> None:
+    """Raises SettingError where a run was searched by another sampler, which its results were told to."""
+    known, own = read_json(folder.run_json).get("sampler"), None if sampler is None else name_of(sampler)
+    if known != own:
+        raise SettingError(
+            f"sampler must be the one that the run in {folder.path} was started with, {known or 'None for BOHB'}; "
+            f"got {own or 'None'}"
+        )
 
 
 def read_target(folder: RunFolder) -> list[str]:
@@ -376,7 +395,8 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
     if run.portfolio != default_portfolio(run.task.target) and (said := misfits(run.portfolio, space)):
         warnings.warn(said, UserWarning, stacklevel=4)
     is_timed = math.isfinite(run.clock.limit_s)  # without a limit a run is repeatable: nothing depends on the clock
-    sampler = BOHB(space, run.settings.seed, per_second=is_timed)
+    make_sampler = run.sampler or partial(BOHB, per_second=is_timed)
+    sampler = make_sampler(space, run.settings.seed)
     portfolio, openings = _portfolio(first_configurations(run.portfolio, space), run.choices, planned)
     race = Race(planned.budgets, planned.first_bracket, openings)
     standing = rebuild(run.folder, race, sampler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +92,10 @@ class Sampler(ABC):
 
     def _draw_family(self, probabilities: Vectors) -> ConfigValue:
         return list(self._families)[self._rng.choice(len(probabilities), p=probabilities)]
+
+
+MakeSampler = Callable[[ConfigurationSpace, int], Sampler]
+"""A sampler of a space with a seed: mostly a class of them."""
 
 
 class RandomSearch(Sampler):

@@ -14,8 +14,10 @@ import pytest
 
 from raytabdl import Figures, TabularClassifier
 from raytabdl.component import Network
+from raytabdl.exceptions import SettingError
 from raytabdl.networks.mlp import ShapedMLP
 from raytabdl.search.portfolio import Member, Portfolio, first_configurations
+from raytabdl.search.samplers import RandomSearch
 from raytabdl.space import Choices, configuration_space
 from raytabdl.warm_start import default_portfolio
 
@@ -152,3 +154,23 @@ def test_where_all_trials_fail_the_quick_model_is_returned_with_the_reasons(
     assert {name.partition("@")[0].partition("-")[0] for name in classifier.predictor_.members} == {"quick"}
     majority = table[1].value_counts(normalize=True).max()
     assert classifier.score(*table) > majority
+
+
+class Own(RandomSearch):
+    """Random search that says whose suggestions they are."""
+
+    origin = "own"
+
+
+def test_a_sampler_of_ones_own_suggests_what_comes_after_the_portfolio(
+    ray_cluster: None, table: Table, tmp_path: Path
+) -> None:
+    portfolio = Portfolio("hand-chosen", (Member({"model": "lightgbm"}),))
+    folder = tmp_path / "run"
+    clf = TabularClassifier(None, n_trials=3, n_workers=1, portfolio=portfolio, sampler=Own, run_folder=folder)
+    assert [trial["origin"] for trial in trials(clf.fit(*table))] == ["portfolio", "own", "own"]
+    (folder / "ensemble.json").write_text((folder / "ensemble.json").read_text().replace("true", "false"))
+    with pytest.raises(SettingError, match=r"sampler must be the one .* was started with, Own; got None"):
+        TabularClassifier.resume(folder)
+    with pytest.raises(SettingError, match=r"sampler must be a class of .* got 'random'"):
+        TabularClassifier(60, sampler="random").fit(*table)  # type: ignore[arg-type]
