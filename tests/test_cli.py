@@ -261,9 +261,7 @@ def shell(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_fit_predict_and_leaderboard(table: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    began = time.monotonic()
     fit = shell("fit", table, "--target", "kind", "--time-limit", 3, "--out", folder)
-    seconds = time.monotonic() - began
     assert fit.returncode == 0, fit.stderr
     assert fit.stdout == ""
     inferred, opening, *lines = fit.stderr.splitlines()
@@ -272,7 +270,6 @@ def test_fit_predict_and_leaderboard(table: Path, tmp_path: Path) -> None:
     assert any(line.endswith(f"run folder {folder}") for line in lines)
     limit = json.loads((folder / "run.json").read_text())["settings"]["time_limit"]
     assert cli.LEAST_SECONDS <= limit < 3  # the start of Python and reading the table are taken off
-    assert seconds < 10
 
     # In this process, where the heavy packages are loaded once. The target may stay in the table.
     predict = run("predict", folder, table, "--out", tmp_path / "p.csv")

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -24,8 +23,7 @@ def test_the_first_signal_is_noted_and_the_second_is_the_users_again(number: sig
     before = handlers()
     with Interrupt() as interrupt:
         assert not interrupt.is_set()
-        os.kill(os.getpid(), number)
-        time.sleep(0.01)
+        signal.raise_signal(number)
         assert interrupt.is_set()
         assert handlers() == before
     assert handlers() == before
@@ -41,11 +39,9 @@ def python_handler() -> Iterator[None]:
 
 def test_the_second_ctrl_c_is_a_keyboard_interrupt(python_handler: None) -> None:
     with Interrupt() as interrupt:
-        os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.01)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.01)
+            signal.raise_signal(signal.SIGINT)
         assert interrupt.is_set()
 
 

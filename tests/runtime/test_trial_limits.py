@@ -82,7 +82,7 @@ def test_a_trial_that_hangs_does_not_keep_the_fit_and_the_others_are_kept(
 ) -> None:
     began = time.monotonic()
     classifier = fitted(table, tmp_path / "run", [hanging], time_limit=16, n_workers=2)
-    assert time.monotonic() - began < 16
+    assert time.monotonic() - began < 18
     assert changes(classifier, "hanging") == [("stopped", "the run was over")]
     assert trial_of(classifier, "random_forest") in set(classifier.leaderboard()["trial"])
     assert classifier.score(*table) > 0.8
