@@ -46,7 +46,7 @@ class Inputs:
 
     @property
     def n_columns(self) -> int:
-        return self.numeric.shape[1] + len(self.cardinalities)
+        return int(self.numeric.shape[1]) + len(self.cardinalities)
 
     @property
     def n_bytes(self) -> int:

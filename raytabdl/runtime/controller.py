@@ -21,7 +21,7 @@ def without_snapshots() -> Iterator[None]:
     def none(controller: TuneController) -> dict[str, str]:
         return {}
 
-    TuneController._get_trial_checkpoints = none  # type: ignore[method-assign]
+    TuneController._get_trial_checkpoints = none  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -186,7 +186,7 @@ def search_run(
         most_trial_seconds=math.inf,
         n_trials=16,
         n_workers=2,
-        gpus_per_trial=0.0,
+        resources={"CPU": 1.0},
         ensemble_size=10,
         seed=0,
         clock=Clock.start(math.inf),

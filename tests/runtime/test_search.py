@@ -54,6 +54,16 @@ def twice(ray_cluster: None, table: Table, tmp_path_factory: pytest.TempPathFact
     ]
 
 
+def test_tunes_own_snapshots_hold_no_trials(twice: list[TabularClassifier]) -> None:
+    """Each would hold all trials ever made; the run is resumed from its own records."""
+    import ray
+
+    session = Path(ray._private.worker._global_node.get_session_dir_path())
+    snapshots = list(session.glob("artifacts/*/search/driver_artifacts/experiment_state-*.json"))
+    assert len(snapshots) >= len(twice)
+    assert all(json.loads(path.read_text())["trial_data"] == [] for path in snapshots)
+
+
 def test_callbacks_hear_of_the_search_and_of_its_rungs(twice: list[TabularClassifier]) -> None:
     (heard,) = twice[0].callbacks
     stages = [now.stage for now in heard]
