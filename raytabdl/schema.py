@@ -288,8 +288,10 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
     kind = _kind(values, name)
     if kind is Kind.ORDINAL:
         levels = tuple(map(_key, values.cat.remove_unused_categories().cat.categories))
-        if len(levels) < 2:
-            return "one value throughout" if levels else "no value at all"
+        if not levels:
+            return "no value at all"
+        if len(levels) == 1 and not values.hasnans:
+            return "one value throughout"
         return [Column(name, kind, levels=levels)]
     form = ""
     if kind is Kind.CATEGORY:

@@ -188,6 +188,18 @@ def test_ids_are_dropped_and_one_value_with_gaps_is_not():
     assert [column.name for column in schema.columns] == ["flag"]
 
 
+@pytest.mark.parametrize("dtype", ["float", "str", "category", pd.CategoricalDtype(["1"], ordered=True)])
+def test_of_one_value_with_gaps_it_is_learned_where_it_is_whatever_the_kind(dtype):
+    values = pd.Series(["1"] * 30).astype(dtype).where(np.arange(30) % 3 > 0)
+    frame = pd.DataFrame({"x": values, "n": range(30)})
+    schema = infer_schema(frame)
+    inputs = schema.encode(frame)
+    assert schema.dropped == {}
+    cells = inputs.categorical[:, 0] if len(inputs.cardinalities) else inputs.numeric[:, 0]
+    assert len({str(cell) for cell in cells[::3]}) == 1
+    assert str(cells[0]) not in {str(cell) for cell in cells[np.arange(30) % 3 > 0]}
+
+
 def test_of_text_that_is_hardly_ever_the_same_only_what_is_missing_is_learned():
     """Free text, one in twenty rows of which has the same words as another."""
     text = [f"call number {i} from a customer" for i in range(38)] + ["no call"] * 2
