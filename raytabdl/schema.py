@@ -8,7 +8,7 @@ import math
 import numbers
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -155,7 +155,7 @@ class Schema:
         plain: dict[str, NDArray[Any]] = {}
         for column in self.columns:
             if column.kind in (Kind.CATEGORY, Kind.ORDINAL):
-                codes, keys = _factorize(frame[column.name], column.name)
+                codes, keys = _factorize(frame[column.name], column.name, frozenset(column.levels))
                 plain[column.name] = np.array([*keys, ""], dtype=object)[codes]  # code -1 is missing
             else:
                 plain[column.name] = _read(frame[column.name], column)
@@ -407,9 +407,11 @@ def _numbers(read: NDArray[np.float64], column: Column) -> NDArray[np.float32]:
     return np.asarray(read - column.origin, np.float32)
 
 
-def _factorize(values: pd.Series, name: str) -> tuple[NDArray[np.intp], Sequence[str]]:
+def _factorize(
+    values: pd.Series, name: str, known: Container[str] = frozenset()
+) -> tuple[NDArray[np.intp], Sequence[str]]:
     """The code of each row, -1 where missing, and the level of each code: a string, which outlives JSON, CSV and a
-    change of dtype. Two codes may share a level.
+    change of dtype. Two codes may share a level; ``known`` are the levels of training.
     """
     try:
         codes, uniques = pd.factorize(values, use_na_sentinel=True)
@@ -418,7 +420,19 @@ def _factorize(values: pd.Series, name: str) -> tuple[NDArray[np.intp], Sequence
             f"column {name!r} of dtype {values.dtype} holds values that are neither numbers nor categories ({error}): "
             "spread them over columns of their own"
         ) from error
-    return codes, [_key(value) for value in uniques]
+    return codes, [_level(value, known) for value in uniques]
+
+
+def _level(value: Any, known: Container[str]) -> str:
+    """The key of a value, or how it is written where only that is known.
+
+    Of the strings "0.0" and "true" pandas makes 0.0 and True in a file that lacks the odd word beside them.
+    """
+    key = _key(value)
+    if key in known or not isinstance(value, (numbers.Number, np.bool_)):
+        return key
+    text = str(value)
+    return next((written for written in (text, text.lower(), text.upper()) if written in known), key)
 
 
 def _key(value: Any) -> str:
@@ -432,6 +446,6 @@ def _key(value: Any) -> str:
 
 def _codes(values: pd.Series, column: Column) -> NDArray[np.int32]:
     code_of = {level: code for code, level in enumerate(column.levels, start=1)}
-    codes, keys = _factorize(values, column.name)
+    codes, keys = _factorize(values, column.name, code_of)
     table = np.array([*(code_of.get(key, 0) for key in keys), code_of.get(MISSING, 0)], dtype=np.int32)
     return table[codes]

@@ -398,6 +398,30 @@ def test_a_category_outlives_a_change_of_its_dtype():
         assert schema.encode(pd.DataFrame({"x": values, "other": 1})).categorical[:, 0].tolist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("written", "later"),
+    [
+        (["0.0", "1.0", "2.5", "unknown"], [0.0, 1.0, 2.5, np.nan]),
+        (["False", "True", "unknown"], [False, True]),
+        (["FALSE", "TRUE", "unknown"], [False, True]),
+        (["false", "true", "unknown"], pd.array([False, True], dtype="boolean")),
+        (["0", "1", "unknown"], [0.0, 1.0]),
+    ],
+)
+@pytest.mark.parametrize("ordered", [False, True])
+def test_levels_that_were_strings_are_met_by_what_pandas_makes_of_a_file_without_the_odd_word(written, later, ordered):
+    levels = pd.CategoricalDtype(written, ordered=ordered)
+    schema = infer_schema(pd.DataFrame({"x": pd.Series(written * 5, dtype=levels)}))
+    later = pd.DataFrame({"x": later})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        inputs = schema.encode(later)
+    known = int(later["x"].notna().sum())
+    cells = inputs.numeric[:known, 0] if ordered else inputs.categorical[:known, 0]
+    assert cells.tolist() == list(range(1, known + 1))
+    assert schema.plain(later)["x"][:known].tolist() == written[:known]
+
+
 def test_only_the_most_frequent_levels_are_kept():
     values = [f"v{i}" for i in range(MAX_LEVELS + 50)] * 2 + ["common"] * 3
     schema = infer_schema(pd.DataFrame({"x": values}))
