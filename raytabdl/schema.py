@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from raytabdl.exceptions import DataError
 from raytabdl.frames import column_names, has_names, to_frame
 from raytabdl.inputs import Inputs
-from raytabdl.texts import NUMBERS, form_of
+from raytabdl.texts import NUMBERS, form_of, is_missing
 from raytabdl.values import PARTS, as_number, date_part, days, floats, of_texts, refuse_complex
 from raytabdl.words import common_words, word_counts
 
@@ -63,7 +63,7 @@ class Column:
     timestamps, ids) lose no precision; ``levels`` are the known categories, whose codes start at 1. The levels
     of an ordered category are in its order, and the position in it is its number. ``part`` is what of a date is taken,
     "" for all of it, or the word of a text that is counted, "" for all words; ``form`` is how numbers or dates are
-    written in strings.
+    written in strings, and ``words`` are the few that stood among such numbers, as missing values.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Column:
     levels: tuple[str, ...] = ()
     part: str = ""
     form: str = ""
+    words: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -195,6 +196,7 @@ class Schema:
                     "levels": list(c.levels),
                     **({"part": c.part} if c.part else {}),
                     **({"form": c.form} if c.form else {}),
+                    **({"words": list(c.words)} if c.words else {}),
                 }
                 for c in self.columns
             ],
@@ -203,7 +205,15 @@ class Schema:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Schema:
         columns = (
-            Column(c["name"], Kind(c["kind"]), c["origin"], tuple(c["levels"]), c.get("part", ""), c.get("form", ""))
+            Column(
+                c["name"],
+                Kind(c["kind"]),
+                c["origin"],
+                tuple(c["levels"]),
+                c.get("part", ""),
+                c.get("form", ""),
+                tuple(c.get("words", ())),
+            )
             for c in record["columns"]
         )
         return cls(tuple(record["names"]), record["named"], tuple(columns), dict(record["dropped"]))
@@ -299,7 +309,8 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
         if not form:
             return _infer_category(values, name)
         kind = Kind.NUMBER if form in NUMBERS else Kind.DATETIME
-    read = _read(values, Column(name, kind, form=form))
+    read = _read(values, Column(name, kind, form=form))  # words among numbers are warned of once, here
+    words = _words(values[np.isnan(read)]) if form else ()
     present = read[np.isfinite(read)]
     if len(present) == 0:
         return "no value at all"
@@ -307,7 +318,7 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
         return "one value throughout"
     if n_infinite := int(np.isinf(read).sum()):
         warnings.warn(f"column {name!r} has {n_infinite} infinite values; they count as missing", stacklevel=4)
-    column = Column(name, kind, origin=float(np.median(np.clip(present, -LARGEST, LARGEST))), form=form)
+    column = Column(name, kind, float(np.median(np.clip(present, -LARGEST, LARGEST))), form=form, words=words)
     return [column, *_parts(present, column)]
 
 
@@ -317,7 +328,13 @@ def _form(values: pd.Series, name: str) -> str:
         return ""  # who made it a category meant one
     if not all(isinstance(value, str) for value in values.dropna()):
         return ""
-    return form_of(_factorize(values, name)[1])
+    codes, texts = _factorize(values, name)
+    return form_of(texts, np.bincount(codes[codes >= 0], minlength=len(texts)).tolist())
+
+
+def _words(texts: pd.Series) -> tuple[str, ...]:
+    """The different strings that do not stand for a missing value."""
+    return tuple(dict.fromkeys(text.strip() for text in texts.dropna().unique() if not is_missing(text)))
 
 
 def _parts(present: NDArray[np.float64], column: Column) -> list[Column]:
@@ -396,7 +413,7 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
 
 def _read(values: pd.Series, column: Column) -> NDArray[np.float64]:
     if column.form:
-        return of_texts(values, column.form, column.name)
+        return of_texts(values, column.form, column.name, column.words)
     return days(values, column.name) if column.kind is Kind.DATETIME else floats(values, column.name)
 
 

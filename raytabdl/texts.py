@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import compress, islice, repeat
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,9 @@ MISSING_WORDS = frozenset(
 MIN_NUMBERS = 20
 """Fewer different numbers in strings are taken for the names of categories."""
 
+MAX_WORDS, MAX_WORD_SHARE = 5, 0.05
+"""Of different words among the numbers of a column, such as "refused" and "<0.1", and of the rows that have one."""
+
 _N_TRIED = 50
 """Strings that a form is tried on before all of them."""
 
@@ -47,28 +51,47 @@ _LONGEST = 40
 """Characters of a number or a date."""
 
 
-def form_of(texts: Sequence[str]) -> str:
+def form_of(texts: Sequence[str], counts: Sequence[int] = ()) -> str:
     """The form in which different strings are numbers or dates, all of them; "" where they are neither.
 
-    Digits with a leading zero are codes, and no numbers.
+    ``counts`` say how often each occurs: then a few words are let stand among many numbers. Digits with a leading zero
+    are codes, and no numbers.
 
     >>> form_of(["2024-02-29", "?", "2024-03-01 12:30"]), form_of(["29.02.2024", "01.03.2024"]), form_of(["a", "1"])
     ('ISO8601', '%d.%m.%Y', '')
     >>> form_of([f"{i},5 €" for i in range(30)]), form_of([f"${i},200.00" for i in range(1, 31)])
     ('1.234,5', '1,234.5')
+    >>> form_of(["tbd", *(f"{i}" for i in range(30))], [1] * 31)
+    'number'
     """
+    most_words = MAX_WORDS if counts else 0
     first = list(islice(_present(texts), _N_TRIED))  # of millions of names a look at some is enough
-    if any(len(text) > _LONGEST for text in first):
+    if sum(len(text) > _LONGEST for text in first) > most_words:
         return ""
-    of_numbers = [form for form in NUMBERS if len(first) > MIN_NUMBERS and _are_numbers(first, form)]
+    of_numbers = [form for form in NUMBERS if _words_among(first, form, most_words) is not None]
     of_dates = [form for form in DATES if _fits(first, form)] if first and all(map(_DATE.match, first)) else []
     if not (of_numbers or of_dates):
         return ""
     present = list(_present(texts))
-    for form in of_numbers:
-        if _are_numbers(present, form):
-            return form
+    n_rows = np.array([n for n, text in zip(counts or repeat(1), texts, strict=False) if not is_missing(text)])
+    if form := _form_of_numbers(present, n_rows, of_numbers, most_words):
+        return form
     return next((form for form in of_dates if len(present) > 1 and _fits(present, form)), "")
+
+
+def _form_of_numbers(texts: Sequence[str], n_rows: NDArray[np.int64], forms: Sequence[str], most_words: int) -> str:
+    """The form that leaves the fewest rows to words, the first of equal ones; "" where there are too many in all."""
+    found, fewest = "", math.inf
+    for form in forms:
+        is_word = _words_among(texts, form, most_words)
+        if is_word is None:
+            continue
+        n_words = int(n_rows[is_word].sum())
+        if n_words == 0:
+            return form
+        if n_words < fewest and n_words <= MAX_WORD_SHARE * n_rows.sum():
+            found, fewest = form, n_words
+    return found
 
 
 def read_numbers(texts: Sequence[str], form: str = NUMBER) -> NDArray[np.float64]:
@@ -107,11 +130,22 @@ def _present(texts: Iterable[str]) -> Iterator[str]:
     return (text.strip() for text in texts if not is_missing(text))
 
 
-def _are_numbers(texts: Sequence[str], form: str) -> bool:
-    """Whether all are numbers and some show it: of one shape, such as 192.168.100.101, digits in groups are codes."""
-    if np.isnan(read_numbers(texts, form)).any() or any(map(_CODE.match, texts)):
-        return False
-    return form == NUMBER or len({_DIGIT.sub("", text) for text in texts}) > 1 or any(map(_SHOWN[form].search, texts))
+def _words_among(texts: Sequence[str], form: str, most: int) -> NDArray[np.bool_] | None:
+    """Which are no numbers of the form; None where these are more than ``most``, or the others codes, or few.
+
+    Some must show that they are numbers: of one shape, such as 192.168.100.101, digits in groups are codes.
+    """
+    if len(texts) <= MIN_NUMBERS:
+        return None
+    is_word = np.isnan(read_numbers(texts, form))
+    n_words = int(is_word.sum())
+    if n_words > most or len(texts) - n_words <= MIN_NUMBERS:
+        return None
+    numbers = list(compress(texts, ~is_word))
+    if any(map(_CODE.match, numbers)):
+        return None
+    is_shown = form == NUMBER or len({_DIGIT.sub("", n) for n in numbers}) > 1 or any(map(_SHOWN[form].search, numbers))
+    return is_word if is_shown else None
 
 
 def _fits(texts: Sequence[str], form: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import numpy as np
@@ -46,10 +47,11 @@ def floats(values: pd.Series, name: str) -> NDArray[np.float64]:
     return result
 
 
-def of_texts(values: pd.Series, form: str, name: str) -> NDArray[np.float64]:
+def of_texts(values: pd.Series, form: str, name: str, words: Sequence[str] = ()) -> NDArray[np.float64]:
     """What strings of a form are: numbers, or dates as days since 1970, NaN where missing.
 
-    A later table may hold the numbers or dates themselves. What is neither counts as missing, with a warning.
+    A later table may hold the numbers or dates themselves. What is neither counts as missing, with a warning unless it
+    is one of the ``words`` that stood among them in training.
     """
     dtype = values.dtype
     if pd.api.types.is_numeric_dtype(dtype) and form in NUMBERS:
@@ -69,6 +71,7 @@ def of_texts(values: pd.Series, form: str, name: str) -> NDArray[np.float64]:
     if form not in NUMBERS and is_bad.any():  # who sends rows to a model writes dates as JSON has them
         read[is_bad] = _days_of_stamps(read_dates([texts[i] for i in np.flatnonzero(is_bad)], "ISO8601"))
         is_bad &= np.isnan(read)
+    is_bad &= ~np.array([text in words for text in texts], bool)
     if is_bad.any():
         n_bad, wanted = int(is_bad[codes[codes >= 0]].sum()), "numbers" if form in NUMBERS else "dates"
         warnings.warn(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import warnings
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raytabdl.schema import Kind, infer_schema, without_twins
+from raytabdl.schema import Kind, Schema, infer_schema, without_twins
 from raytabdl.texts import DATES, form_of, read_numbers
 from raytabdl.values import PARTS, date_part, of_texts
 
@@ -45,7 +46,7 @@ def test_numbers_in_strings_are_numbers_and_words_among_them_are_missing() -> No
     [
         [f"{i:05d}" for i in range(N)],  # codes
         [str(i % 7) for i in range(N)],  # the names of a few categories
-        ["unknown", *NUMBERS[1:]],
+        ["unknown", *NUMBERS[1:]],  # where it is not said how rare the word is
         [f"1.2.{i}" for i in range(N)],  # versions
         [f"{i}-{i + 10}" for i in range(N)],
         ["Monday 3", "Tuesday 4"] * (N // 2),
@@ -56,6 +57,57 @@ def test_numbers_in_strings_are_numbers_and_words_among_them_are_missing() -> No
 )
 def test_other_strings_stay_what_they_are(texts: list[str]) -> None:
     assert form_of(list(dict.fromkeys(texts))) == ""
+
+
+def with_words(words: list[str], numbers: list[str]) -> pd.Series:
+    return pd.Series([*words, *numbers]).sample(frac=1, random_state=0, ignore_index=True)
+
+
+MANY = [f"{x:.4f}" for x in np.random.default_rng(0).normal(size=1_990)]
+
+
+@pytest.mark.parametrize("words", [["Refused"] * 10, ["<0.1", "TBD", "n.d.", "see note", "x" * 60] * 2])
+def test_a_few_words_among_many_numbers_are_missing_and_said_to_be_once(words: list[str]) -> None:
+    texts = with_words(words, MANY)
+    frame = pd.DataFrame({"x": texts})
+    with pytest.warns(UserWarning, match="'x' has 10 values that are no numbers, among them") as said:
+        schema = infer_schema(frame)
+    assert len(said) == 1
+    again = Schema.from_json(json.loads(json.dumps(schema.to_json())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # what stood there in training is no news
+        numeric = again.encode(frame).numeric[:, 0]
+    assert [column.kind for column in again.columns] == [Kind.NUMBER]
+    np.testing.assert_array_equal(np.isnan(numeric), texts.isin(words))
+    np.testing.assert_array_equal(again.plain(frame)["x"], pd.to_numeric(texts, errors="coerce"))
+    with pytest.warns(UserWarning, match="'x' has 1 values that are no numbers, among them 'other'"):
+        again.encode(pd.DataFrame({"x": ["1", words[0], "other"]}))
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        with_words(["Refused"] * 110, MANY),  # of more than a twentieth of the rows they are no exception
+        with_words(list("abcdef"), MANY),
+        with_words(["unknown"] * 2, [str(i % 20) for i in range(200)]),  # the names of a few categories
+        with_words(["unknown"] * 2, [f"{i:05d}" for i in range(200)]),  # codes
+    ],
+    ids=["many rows", "many words", "few numbers", "codes"],
+)
+def test_numbers_with_more_words_and_few_numbers_stay_strings(texts: pd.Series) -> None:
+    columns, _ = schema_of(pd.concat([texts, texts]))
+    assert columns == [("category", "", "")]
+
+
+def test_of_two_forms_it_is_the_one_that_reads_more() -> None:
+    texts = with_words(["1,250.00", "2,000.00", "?"], [f"{i}.5" for i in range(200)])
+    columns, numbers = schema_of(texts)
+    assert columns == [("number", "", "1,234.5")]
+    assert np.isnan(numbers).sum() == 1
+    with pytest.warns(UserWarning, match="'x' has 1 values that are no numbers, among them 'free'"):
+        columns, numbers = schema_of(with_words(["1.250,00 €", "2.000,00 €", "free"], [f"{i},5 €" for i in range(200)]))
+    assert columns == [("number", "", "1.234,5")]
+    assert np.isnan(numbers).sum() == 1
 
 
 def test_who_made_it_a_category_meant_one() -> None:
