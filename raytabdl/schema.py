@@ -37,6 +37,9 @@ _MAX_LEVEL_LENGTH = 256
 _ID_SHARE = 0.9
 """A column of text with more different values than this share of its rows tells rows apart, not kinds of rows."""
 
+_TEXT_SHARE = 0.5
+"""A column with more different values than this share of its rows may be free text: few of them come back."""
+
 _MIN_ID_ROWS = 20
 
 _MIN_TWIN_ROWS = 20
@@ -357,9 +360,10 @@ def _infer_category(values: pd.Series, name: str) -> list[Column] | str:
         return "one value throughout"
     n_present = len(values) - n_missing
     is_given = isinstance(values.dtype, pd.CategoricalDtype)
-    if n_present > _MIN_ID_ROWS and len(counts) > _ID_SHARE * n_present and not is_given:
-        if words := common_words(values):
-            return [Column(name, Kind.TEXT, part=word) for word in ("", *words)]
+    share = len(counts) / n_present if n_present > _MIN_ID_ROWS and not is_given else 0.0
+    if share > _TEXT_SHARE and (words := common_words(values)):
+        return [Column(name, Kind.TEXT, part=word) for word in ("", *words)]
+    if share > _ID_SHARE:
         if n_missing:
             return [Column(name, Kind.CATEGORY, levels=(MISSING,))]
         return f"{len(counts)} different values in {n_present} rows: ids or free text"

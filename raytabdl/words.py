@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 LEAST_WORDS = 3
-"""Of the text in the middle: shorter ones are names or ids."""
+"""Of the text in the middle, digits alone not counted: shorter ones are names or ids."""
 
 MOST_WORDS = 100
 """Of a column, the most frequent first."""
@@ -33,7 +33,7 @@ def common_words(texts: pd.Series) -> tuple[str, ...]:
     if not sample or not all(isinstance(text, str) for text in sample):
         return ()
     found = [_WORD.findall(text.lower()) for text in sample]
-    if np.median([len(words) for words in found]) < LEAST_WORDS:
+    if np.median([sum(not word.isdecimal() for word in words) for words in found]) < LEAST_WORDS:
         return ()
     n_texts = Counter(word for words in found for word in set(words))
     least, most = max(_FEWEST_TEXTS, LEAST_SHARE * len(sample)), MOST_SHARE * len(sample)

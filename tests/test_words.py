@@ -31,6 +31,29 @@ def test_names_and_ids_are_no_text() -> None:
     assert common_words(pd.Series([f"{i} {i + 1} {i + 2} {i + 3}" for i in range(0, 4 * N, 4)])) == ()
 
 
+def test_digits_alone_are_no_words_that_make_a_text() -> None:
+    rooms = pd.Series([f"room {i} {i + 1} {i + 2} {'north' if i % 3 else 'south'}" for i in range(100, 100 + N)])
+    assert common_words(rooms) == ()
+    assert set(common_words(rooms + " wing")) == {"south"}  # north is in most
+
+
+@pytest.mark.parametrize(("n_different", "kind"), [(0.55, Kind.TEXT), (0.75, Kind.TEXT), (0.45, Kind.CATEGORY)])
+def test_text_is_looked_for_where_more_than_half_of_the_values_are_different(n_different: float, kind: Kind) -> None:
+    texts = reviews().iloc[np.arange(N) % round(n_different * N)]
+    assert {column.kind for column in infer_schema(pd.DataFrame({"x": texts})).columns} == {kind}
+
+
+def test_names_and_phrases_that_come_back_are_categories() -> None:
+    rng = np.random.default_rng(0)
+    towns = [f"{first} {last}" for first in ("San", "New", "Fort", "Lake") for last in ("Alba", "Bree", "Dale", "Elm")]
+    phrases = [f"very {word} quality {noun}" for word in ("good", "poor", "fair") for noun in ("item", "lot", "set")]
+    for names, n in ((towns, N), (phrases, N), (towns, 25), (phrases, 25)):
+        frame = pd.DataFrame({"x": rng.choice(names, n)})
+        assert [column.kind for column in infer_schema(frame).columns] == [Kind.CATEGORY]
+    names = pd.DataFrame({"x": [f"{towns[i % 16]} {i}" for i in rng.integers(N, size=N)]})  # most are different
+    assert [column.kind for column in infer_schema(names).columns] == [Kind.CATEGORY]
+
+
 def test_there_are_not_more_words_than_that_and_the_most_frequent_ones() -> None:
     rng = np.random.default_rng(0)
     share = np.linspace(0.45, 0.05, 150)
