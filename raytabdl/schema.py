@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import math
 import numbers
+import re
 import warnings
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
@@ -41,6 +42,9 @@ _TEXT_SHARE = 0.5
 """A column with more different values than this share of its rows may be free text: few of them come back."""
 
 _MIN_ID_ROWS = 20
+
+_ROW_NUMBERS = re.compile(r"|Unnamed: 0(\.\d+)*|index|level_0|__index_level_0__")
+"""What the index of a table is called that was written into a file, or became a column, without a name of its own."""
 
 _MIN_TWIN_ROWS = 20
 """The rows without the most frequent value that columns must share to be the same for more than chance."""
@@ -222,12 +226,13 @@ class Schema:
         return cls(tuple(record["names"]), record["named"], tuple(columns), dict(record["dropped"]))
 
 
-def infer_schema(frame: pd.DataFrame) -> Schema:
+def infer_schema(frame: pd.DataFrame, time: str | None = None) -> Schema:
     """The schema of a training table.
 
     Columns without a value, with one value throughout, and categories that differ in nearly every row (ids, names) are
-    dropped, with the reason; of the latter it is learned where values are missing, if some are. Free text is learned
-    from by its words.
+    dropped, with the reason; of the latter it is learned where values are missing, if some are. So is the index of
+    another table, if there are other columns and it is not the ``time`` that the rows are in the order of. Free text is
+    learned from by its words.
     """
     if len(frame) == 0:
         # scikit-learn's estimator checks look for the first words.
@@ -254,7 +259,33 @@ def infer_schema(frame: pd.DataFrame) -> Schema:
             dropped[name] = found
         else:
             columns += found
+    used = dict.fromkeys(column.name for column in columns)
+    indexes = [name for name in used if name != time and _is_index(frame[name], name)]
+    if len(indexes) < len(used):
+        columns = [column for column in columns if column.name not in indexes]
+        dropped |= dict.fromkeys(indexes, "row numbers")
     return Schema(tuple(names), named, tuple(columns), dropped)
+
+
+def _is_index(values: pd.Series, name: str) -> bool:
+    """Whether a column has the name of an index, and a whole number of its own in each row."""
+    return bool(_ROW_NUMBERS.fullmatch(name)) and values.dtype.kind in "iu" and values.is_unique and not values.hasnans
+
+
+def row_numbers(schema: Schema, frame: pd.DataFrame) -> list[str]:
+    """The columns that count the rows of the training table one by one, where there are others beside them."""
+    used = {column.name for column in schema.columns}
+    if len(used) < 2 or len(frame) <= _MIN_ID_ROWS:
+        return []
+    columns = ((name, frame.iloc[:, i]) for i, name in enumerate(schema.names) if name in used)
+    return [name for name, values in columns if _counts_rows(values)]
+
+
+def _counts_rows(values: pd.Series) -> bool:
+    if values.dtype.kind not in "iu" or values.hasnans:
+        return False
+    cells = values.to_numpy()
+    return all((np.diff(cells[:n]) == 1).all() for n in (_MIN_ID_ROWS, len(cells)))  # most differ in the first ones
 
 
 def without_twins(schema: Schema, inputs: Inputs) -> tuple[Schema, Inputs]:

@@ -18,7 +18,7 @@ from raytabdl.exceptions import DataError
 from raytabdl.frames import to_frame, with_categories
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType, Truth
 from raytabdl.labels import array_of_objects, is_label
-from raytabdl.schema import Kind, Schema, infer_schema, without_twins
+from raytabdl.schema import Kind, Schema, infer_schema, row_numbers, without_twins
 from raytabdl.validation import (
     MAX_VALIDATION_ROWS,
     TRAINED,
@@ -206,7 +206,7 @@ def make_task(
     kept = np.arange(n_rows) if weights is None else np.flatnonzero(weights)
     if len(kept) < n_rows:
         frame = frame.iloc[kept]
-    schema = infer_schema(frame)
+    schema = infer_schema(frame, validation.column if isinstance(validation, TimeOrder) else None)
     if n_rows != len(y):
         raise DataError(f"X and y have inconsistent numbers of samples: {n_rows} rows and {len(y)} targets")
     y = y[kept]
@@ -232,6 +232,11 @@ def make_task(
         warnings.warn(
             "all rows that models are compared by are of one class, so that hardly a metric tells a good model from a "
             "bad one; have more rows of the others, or other validation rows",
+            stacklevel=3,
+        )
+    if not isinstance(validation, TimeOrder) and (numbers := row_numbers(schema, frame)):
+        warnings.warn(
+            f"columns that count the rows: {numbers}; drop them from X, unless the order of the rows is that of time",
             stacklevel=3,
         )
     if leaks := _leaks(task):

@@ -200,6 +200,36 @@ def test_of_one_value_with_gaps_it_is_learned_where_it_is_whatever_the_kind(dtyp
     assert str(cells[0]) not in {str(cell) for cell in cells[np.arange(30) % 3 > 0]}
 
 
+@pytest.mark.parametrize("name", ["Unnamed: 0", "Unnamed: 0.1", "index", "level_0", "__index_level_0__", ""])
+def test_the_index_of_another_table_is_no_column_to_learn_from(name):
+    rows = np.random.default_rng(0).permutation(40) + 7  # as in a part of a table
+    frame = pd.DataFrame({name: rows, "x": np.arange(40.0) % 7})
+    schema = infer_schema(frame)
+    assert schema.dropped == {name: "row numbers"}
+    assert [column.name for column in schema.columns] == ["x"]
+    assert len(schema.encode(frame[["x"]])) == 40  # it is not asked for again
+    assert infer_schema(frame, time=name).dropped == {}
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"index": np.arange(40)}),  # there is nothing else
+        pd.DataFrame({"index": np.arange(40), "one": 1}),
+        pd.DataFrame({"index": np.arange(40) // 2, "x": np.arange(40.0) % 7}),
+        pd.DataFrame({"index": np.arange(40) / 2, "x": np.arange(40.0) % 7}),
+        pd.DataFrame({"index": pd.Categorical(np.arange(40)), "x": np.arange(40.0) % 7}),
+        pd.DataFrame({"id": np.arange(40), "x": np.arange(40.0) % 7}),
+        pd.DataFrame(np.column_stack([np.arange(40), np.arange(40) % 7])),
+    ],
+    ids=["alone", "beside nothing", "not in each row", "fractions", "a category", "another name", "no name"],
+)
+def test_other_numbers_of_rows_are_learned_from(frame):
+    schema = infer_schema(frame)
+    assert schema.columns[0].name == str(frame.columns[0])
+    assert "row numbers" not in schema.dropped.values()
+
+
 def test_of_text_that_is_hardly_ever_the_same_only_what_is_missing_is_learned():
     """Free text, one in twenty rows of which has the same words as another."""
     text = [f"call number {i} from a customer" for i in range(38)] + ["no call"] * 2

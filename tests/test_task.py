@@ -18,7 +18,7 @@ from raytabdl.task import (
     infer_target,
     make_task,
 )
-from raytabdl.validation import MAX_VALIDATION_ROWS
+from raytabdl.validation import MAX_VALIDATION_ROWS, TimeOrder
 
 BINARY, MULTICLASS = Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3)
 REGRESSION = Target(TaskType.REGRESSION, 0)
@@ -203,6 +203,27 @@ def test_a_column_that_is_the_target_is_warned_of(leak, y, target):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make_task(frame.drop(columns="leak"), y, target, 3, np.random.default_rng(0))
+
+
+def test_a_column_that_counts_the_rows_is_warned_of_unless_they_are_in_the_order_of_time() -> None:
+    X = pd.DataFrame({"id": np.arange(7, 47), "x": np.arange(40.0) % 7})
+    y = np.random.default_rng(0).normal(size=40)
+    with pytest.warns(UserWarning, match=r"columns that count the rows: \['id'\]; drop them from X"):
+        task = make_task(X, y, REGRESSION, 3, np.random.default_rng(0))
+    assert [column.name for column in task.schema.columns] == ["id", "x"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for others in (X[["id"]], X.assign(id=X["id"] // 2), X.assign(id=X["id"].to_numpy()[::-1]), X.head(20)):
+            make_task(others, y[: len(others)], REGRESSION, 3, np.random.default_rng(0))
+        make_task(X, y, REGRESSION, 3, np.random.default_rng(0), validation=TimeOrder())
+
+
+def test_the_index_of_a_table_stays_where_it_is_the_time() -> None:
+    X = pd.DataFrame({"index": np.arange(40), "x": np.arange(40.0) % 7})
+    y = np.random.default_rng(0).normal(size=40)
+    for validation, names in ((TimeOrder("index"), ["index", "x"]), (TimeOrder(), ["x"]), (None, ["x"])):
+        task = make_task(X, y, REGRESSION, 3, np.random.default_rng(0), validation=validation)
+        assert [column.name for column in task.schema.columns] == names
 
 
 @pytest.mark.parametrize(
