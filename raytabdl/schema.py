@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from raytabdl.exceptions import DataError
 from raytabdl.frames import column_names, has_names, to_frame
 from raytabdl.inputs import Inputs
-from raytabdl.texts import NUMBERS, form_of, is_missing
+from raytabdl.texts import NUMBERS, TIME, form_of, is_missing
 from raytabdl.values import PARTS, as_number, date_part, days, floats, of_texts, refuse_complex
 from raytabdl.words import common_words, word_counts
 
@@ -269,7 +269,9 @@ def infer_schema(frame: pd.DataFrame, time: str | None = None) -> Schema:
 
 def _is_index(values: pd.Series, name: str) -> bool:
     """Whether a column has the name of an index, and a whole number of its own in each row."""
-    return bool(_ROW_NUMBERS.fullmatch(name)) and values.dtype.kind in "iu" and values.is_unique and not values.hasnans
+    if not _ROW_NUMBERS.fullmatch(name) or values.dtype.kind not in "iu":
+        return False
+    return bool(values.is_unique and not values.hasnans)
 
 
 def row_numbers(schema: Schema, frame: pd.DataFrame) -> list[str]:
@@ -357,10 +359,13 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
 
 
 def _form(values: pd.Series, name: str) -> str:
-    """How the strings of a column write numbers or dates; "" where they are neither, or cells are no strings."""
+    """How the strings or times of a column are numbers or dates; "" where they are neither, or cells of other kinds."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         return ""  # who made it a category meant one
-    if not all(isinstance(value, str) for value in values.dropna()):
+    present = values.dropna()
+    if len(present) and all(isinstance(value, datetime.time) and value.tzinfo is None for value in present):
+        return TIME
+    if not all(isinstance(value, str) for value in present):
         return ""
     codes, texts = _factorize(values, name)
     return form_of(texts, np.bincount(codes[codes >= 0], minlength=len(texts)).tolist())

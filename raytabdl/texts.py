@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-NUMBER, THOUSANDS, DECIMAL_COMMA = "number", "1,234.5", "1.234,5"
-NUMBERS = (NUMBER, THOUSANDS, DECIMAL_COMMA)
-"""The forms of strings that are numbers, the latter two perhaps with a currency or a percent sign.
+NUMBER, THOUSANDS, DECIMAL_COMMA, TIME = "number", "1,234.5", "1.234,5", "12:30"
+NUMBERS = (NUMBER, THOUSANDS, DECIMAL_COMMA, TIME)
+"""The forms of strings that are numbers: with separators perhaps with a currency or a percent sign, and times of a day.
 
 Other forms are those of dates, as ``pandas.to_datetime`` names them.
 """
@@ -21,8 +21,12 @@ Other forms are those of dates, as ``pandas.to_datetime`` names them.
 _SEPARATORS = {THOUSANDS: (",", "."), DECIMAL_COMMA: (".", ",")}
 _SIGNS = "$€£¥%"
 
-_DAYS = ("%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y")
-DATES = ("ISO8601", *(day + time for day in _DAYS for time in ("", " %H:%M", " %H:%M:%S")))
+_DAYS = (
+    "%Y/%m/%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%Y", "%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y",
+    "%m/%d/%y", "%d/%m/%y", "%d-%b-%y", "%d %B %Y", "%B %d, %Y",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+DATES = ("ISO8601", *(day + time for day in _DAYS for time in _TIMES))
 """The forms of dates, the first that reads all strings of a column is its own: of 02/03/2024 the month comes first."""
 
 MISSING_WORDS = frozenset(
@@ -45,6 +49,8 @@ _SHOWN = {form: re.compile(rf"[{_SIGNS}]|{re.escape(decimal)}\d") for form, (_, 
 _FIRST_GROUP = re.compile(r"[1-9]\d{0,2}")
 _CODE = re.compile(r"[+-]?0\d")
 _DATE = re.compile(r"[^/.-]*\d[^/.-]*[/. -]")
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?")
+_NO_MARK = re.compile(r"[^/:,]")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d(?!\d)")
 
 _LONGEST = 40
@@ -95,7 +101,13 @@ def _form_of_numbers(texts: Sequence[str], n_rows: NDArray[np.int64], forms: Seq
 
 
 def read_numbers(texts: Sequence[str], form: str = NUMBER) -> NDArray[np.float64]:
-    """NaN where a string is no number in that form, or plainly; per cent are not divided by a hundred."""
+    """NaN where a string is no number in that form, or plainly; per cent are not divided by a hundred.
+
+    >>> read_numbers(["8:30", "23:59:60", "3:1"], TIME), read_numbers(["$1,000", "5 %"], THOUSANDS)
+    (array([8.5, nan, nan]), array([1000.,    5.]))
+    """
+    if form == TIME:
+        return np.array([_hours(text.strip()) for text in texts], np.float64)
     plain = pd.Series(texts, dtype=object)
     if form != NUMBER:
         plain = plain.map(lambda text: _plain_number(text, *_SEPARATORS[form]))
@@ -113,6 +125,12 @@ def _plain_number(text: str, thousands: str, decimal: str) -> str:
     if groups and not (_FIRST_GROUP.fullmatch(digits) and all(len(group) == 3 for group in groups)):
         return text
     return "".join([first, *groups]) + (f".{fraction}" if fraction else "")
+
+
+def _hours(text: str) -> float:
+    """Since midnight, NaN where it is no time of a day."""
+    time = _TIME.fullmatch(text)
+    return int(time[1]) + int(time[2]) / 60 + float(time[3] or 0) / 3600 if time else math.nan
 
 
 def read_dates(texts: Sequence[str], form: str) -> NDArray[np.datetime64]:
@@ -141,6 +159,8 @@ def _words_among(texts: Sequence[str], form: str, most: int) -> NDArray[np.bool_
     n_words = int(is_word.sum())
     if n_words > most or len(texts) - n_words <= MIN_NUMBERS:
         return None
+    if form == TIME:
+        return is_word if n_words == 0 else None  # among ratios such as 4:10 some are no times
     numbers = list(compress(texts, ~is_word))
     if any(map(_CODE.match, numbers)):
         return None
@@ -149,6 +169,9 @@ def _words_among(texts: Sequence[str], form: str, most: int) -> NDArray[np.bool_
 
 
 def _fits(texts: Sequence[str], form: str) -> bool:
-    if form == "ISO8601" and not all(map(_ISO.match, texts)):
-        return False  # pandas takes 4711-08 for a month
+    if form == "ISO8601":
+        if not all(map(_ISO.match, texts)):
+            return False  # pandas takes 4711-08 for a month
+    elif _NO_MARK.sub("", texts[0]) != _NO_MARK.sub("", form):
+        return False  # seen at once of most forms
     return not np.isnat(read_dates(texts, form)).any()

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
-from raytabdl.texts import NUMBERS, is_missing, read_dates, read_numbers
+from raytabdl.texts import NUMBERS, TIME, is_missing, read_dates, read_numbers
 
 
 def refuse_complex(name: str) -> NoReturn:
@@ -48,10 +48,10 @@ def floats(values: pd.Series, name: str) -> NDArray[np.float64]:
 
 
 def of_texts(values: pd.Series, form: str, name: str, words: Sequence[str] = ()) -> NDArray[np.float64]:
-    """What strings of a form are: numbers, or dates as days since 1970, NaN where missing.
+    """What strings of a form are: numbers, times of a day in hours, or dates as days since 1970, NaN where missing.
 
-    A later table may hold the numbers or dates themselves. What is neither counts as missing, with a warning unless it
-    is one of the ``words`` that stood among them in training.
+    A later table may hold the numbers, times or dates themselves. What is neither counts as missing, with a warning
+    unless it is one of the ``words`` that stood among them in training.
     """
     dtype = values.dtype
     if pd.api.types.is_numeric_dtype(dtype) and form in NUMBERS:
@@ -63,7 +63,7 @@ def of_texts(values: pd.Series, form: str, name: str, words: Sequence[str] = ())
     if form in NUMBERS:
         read = read_numbers(texts, form)
         for i, value in enumerate(uniques):
-            if not isinstance(value, str):  # a number has no separators to read
+            if not isinstance(value, (str, datetime.time)):  # a number has no separators to read
                 read[i] = as_number(value)
     else:
         read = _days_of_stamps(read_dates(texts, form))
@@ -73,7 +73,8 @@ def of_texts(values: pd.Series, form: str, name: str, words: Sequence[str] = ())
         is_bad &= np.isnan(read)
     is_bad &= ~np.array([text in words for text in texts], bool)
     if is_bad.any():
-        n_bad, wanted = int(is_bad[codes[codes >= 0]].sum()), "numbers" if form in NUMBERS else "dates"
+        n_bad = int(is_bad[codes[codes >= 0]].sum())
+        wanted = "times of a day" if form == TIME else "numbers" if form in NUMBERS else "dates"
         warnings.warn(
             f"column {name!r} has {n_bad} values that are no {wanted}, among them {texts[is_bad.argmax()]!r}; they "
             "count as missing",

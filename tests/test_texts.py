@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +50,14 @@ def test_numbers_in_strings_are_numbers_and_words_among_them_are_missing() -> No
         ["unknown", *NUMBERS[1:]],  # where it is not said how rare the word is
         [f"1.2.{i}" for i in range(N)],  # versions
         [f"{i}-{i + 10}" for i in range(N)],
+        [f"{i % 24}:{i % 10}" for i in range(N)],  # ratios
+        [f"{i % 24}:{i + 30}" for i in range(N)],  # scores
+        [f"{i}:{i:02d}" for i in range(N)],
+        [f"{i}:30" for i in range(20)],  # few times are the names of shifts
+        ["noon", *(f"{i % 24}:{i:02d}" for i in range(N))],
+        [f"{i}/{i}/2" for i in range(1, 13)],
+        ["1/32/24", "13/13/24", "5/5/24"],
+        [f"25-{i:02d}-24" for i in range(1, 13)],
         ["Monday 3", "Tuesday 4"] * (N // 2),
         [f"4711-{i:02d}" for i in range(1, 13)],  # pandas takes them for months
         ["1999.5", "1200.10", "2000.25"],
@@ -120,6 +129,67 @@ def test_dates_are_read_in_the_form_in_which_all_of_them_are_written(form: str) 
     texts = list(DAYS.astype(str) if form == "ISO8601" else DAYS.strftime(form))
     read = pd.to_datetime(texts, format=form_of(list(dict.fromkeys(texts))))
     assert read.equals(pd.to_datetime(texts, format=form))
+
+
+@pytest.mark.parametrize(
+    ("texts", "form"),
+    [
+        (["01/05/2024 10:30:00 PM", "01/05/2024 12:30:00 AM"], "%m/%d/%Y %I:%M:%S %p"),
+        (["13/05/2024 10:30 pm", "01/05/2024 12:30 am"], "%d/%m/%Y %I:%M %p"),
+        (["September 25, 2021", "May 1, 2021"], "%B %d, %Y"),
+        (["Sep 25, 2021", "May 1, 2021"], "%b %d, %Y"),
+        (["25 September 2021", "1 May 2021"], "%d %B %Y"),
+        (["1/5/24", "12/25/69"], "%m/%d/%y"),
+        (["1/5/24", "25/12/23"], "%d/%m/%y"),
+        (["1/5/24 9:05", "25/12/23 23:05"], "%d/%m/%y %H:%M"),
+        (["05-Jan-24", "29-Feb-24"], "%d-%b-%y"),
+    ],
+)
+def test_dates_in_the_words_and_clocks_of_people_are_dates(texts: list[str], form: str) -> None:
+    assert form_of(texts) == form
+    columns, numbers = schema_of(texts * 30)
+    assert columns[0] == ("datetime", "", form)
+    since = [datetime.datetime.strptime(text, form) - datetime.datetime(1970, 1, 1) for text in texts]
+    np.testing.assert_allclose(numbers[:2, 0], [time / datetime.timedelta(days=1) for time in since], atol=1e-3)
+    if "%p" in form:
+        assert numbers[:2, -1].tolist() == [22.5, 0.5]
+
+
+CLOCK = [datetime.time(i % 24, 7 * i % 60, i) for i in range(N)]
+HOURS = np.array([time.hour + time.minute / 60 + time.second / 3600 for time in CLOCK])
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pd.Series([*CLOCK, None], dtype=object),
+        pd.Series([*CLOCK, None], dtype=pd.ArrowDtype(pa.time64("us"))),
+        [*(time.strftime("%H:%M:%S") for time in CLOCK), "?"],
+        [*(f"{time.hour}:{time.minute:02d}:{time.second:02d}.000" for time in CLOCK), None],
+    ],
+    ids=["times", "arrow", "strings", "fractions of seconds"],
+)
+def test_times_of_a_day_are_numbers_of_hours_also_in_a_later_table_of_another_kind(times: object) -> None:
+    columns, numbers = schema_of(times)
+    assert columns == [("number", "", "12:30")]
+    np.testing.assert_allclose(numbers[:, 0], [*HOURS, np.nan], atol=1e-5)
+    schema = infer_schema(pd.DataFrame({"x": times, "y": range(N + 1)}))
+    schema = Schema.from_json(json.loads(json.dumps(schema.to_json())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for cell in ("18:30", datetime.time(18, 30), 18.5):
+            later = pd.DataFrame({"x": [cell, None], "y": 0})
+            np.testing.assert_array_equal(schema.plain(later)["x"], [18.5, np.nan])
+    with pytest.warns(UserWarning, match="'x' has 1 values that are no times of a day, among them '25:00'"):
+        assert np.isnan(schema.plain(pd.DataFrame({"x": ["25:00", "9:05"], "y": 0}))["x"]).tolist() == [True, False]
+
+
+def test_few_times_are_numbers_where_the_cells_are_times() -> None:
+    columns, numbers = schema_of([datetime.time(8), datetime.time(16, 30)] * 20)
+    assert columns == [("number", "", "12:30")]
+    assert numbers[:2, 0].tolist() == [8, 16.5]
+    aware = pd.Series([datetime.time(8, tzinfo=datetime.timezone.utc), datetime.time(9)] * 20, dtype=object)
+    assert schema_of(aware)[0] == [("category", "", "")]
 
 
 def test_a_date_in_strings_is_the_date() -> None:
