@@ -132,6 +132,8 @@ def group_partition(y: Array, groups: Rows, target: Target, n_folds: int, rng: n
 
     ``groups`` are codes from 0 on. The largest groups come first, each to the fold that has least of what the group
     has. There are fewer folds where there are fewer groups; a group that has a class for itself is always trained on.
+    Fold 0, which models are compared by, is the one whose share of the rows is nearest to 1 / n_folds, of two that are
+    as near the smaller one: the largest group may have most of the rows.
     """
     n_groups = int(groups.max()) + 1
     strata = _strata(y, target)
@@ -154,7 +156,30 @@ def group_partition(y: Array, groups: Rows, target: Target, n_folds: int, rng: n
             # The sum of the squared shares of all folds grows least, and most for a fold that is as good as full.
             folds[group] = np.argmin(held @ shares[group])
             held[folds[group]] += shares[group]
-    return np.asarray(folds[groups])
+    of_rows = _nearest_first(folds[groups], n_folds)
+    _warn_of_little_training(of_rows, n_folds)
+    return of_rows
+
+
+def _nearest_first(folds: Folds, n_folds: int) -> Folds:
+    """The folds with the one of the most usual size as fold 0, which takes the place of the one that was."""
+    sizes = np.bincount(folds[folds >= 0], minlength=n_folds)
+    first = min(range(n_folds), key=lambda fold: (abs(int(sizes[fold]) * n_folds - len(folds)), sizes[fold]))
+    return np.where(folds == first, 0, np.where(folds == 0, first, folds)).astype(np.int16)
+
+
+def _warn_of_little_training(folds: Folds, n_folds: int) -> None:
+    """Where groups are so large that what is left is much less to train on than for other folds."""
+    n_trained = len(folds) - np.bincount(folds[folds >= 0], minlength=n_folds)
+    is_short = n_trained < LEAST_TRAINED * n_trained.max()
+    if is_short.any():
+        of_first = f"; fold 0, which models are compared by, trains on {n_trained[0]}" if is_short[0] else ""
+        warnings.warn(
+            f"groups are of very different size: {int(is_short.sum())} of {n_folds} folds train on less than "
+            f"{LEAST_TRAINED:.0%} of the rows that the largest trains on, {n_trained.max()}, and the models of all "
+            f"folds predict together{of_first}; divide the largest group, or give X_valid and y_valid",
+            stacklevel=5,
+        )
 
 
 def own_partition(pairs: Iterable[Pair], n_rows: int) -> Folds:

@@ -75,6 +75,7 @@ def test_the_partition_follows_from_the_seed():
 # By groups.
 
 
+@pytest.mark.filterwarnings("ignore:groups are of very different size")
 @given(st.integers(2, 30), st.integers(2, 6), st.sampled_from([MULTICLASS, REGRESSION]), st.integers(0, 1000))
 def test_no_group_is_in_two_folds_and_no_fold_is_empty(n_groups, n_folds, target, seed):
     groups = np.append(np.arange(n_groups), rng(seed).integers(n_groups, size=3 * n_groups))
@@ -101,6 +102,35 @@ def test_folds_of_groups_are_alike_in_size_and_in_classes():
     assert share == pytest.approx(np.full(5, 0.2), abs=0.02)
     of_class = [y[folds == fold].mean() for fold in range(5)]
     assert of_class == pytest.approx(np.full(5, y.mean()), abs=0.03)
+
+
+@pytest.mark.filterwarnings("ignore:groups are of very different size")
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=30), st.integers(2, 6), st.integers(0, 1000))
+def test_models_are_compared_by_the_fold_of_the_most_usual_size(sizes, n_folds, seed):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    folds = group_partition(rng(seed).normal(size=len(groups)), groups, REGRESSION, n_folds, rng(seed))
+    n_rows, share = np.bincount(folds), 1 / (folds.max() + 1)
+    assert abs(n_rows[0] / len(folds) - share) <= np.abs(n_rows / len(folds) - share).min() + 1e-12
+
+
+@pytest.mark.parametrize("n_folds", [2, 5])
+def test_a_group_of_most_rows_is_not_what_models_are_compared_by(n_folds):
+    groups = np.repeat(np.arange(n_folds), [70] + [30 // (n_folds - 1)] * (n_folds - 1))
+    with pytest.warns(UserWarning, match=f"1 of {n_folds} folds train on less than 75% of the rows .* divide") as told:
+        folds = group_partition(rng().normal(size=len(groups)), groups, REGRESSION, n_folds, rng())
+    assert (folds == 0).sum() == 30 // (n_folds - 1)
+    assert "fold 0" not in str(told[0].message)
+
+
+def test_a_first_fold_that_trains_on_little_is_warned_of():
+    with pytest.warns(UserWarning, match="2 of 3 folds .* 90, .*fold 0, which models are compared by, trains on 55"):
+        group_partition(rng().normal(size=100), np.repeat([0, 1, 2], [45, 45, 10]), REGRESSION, 3, rng())
+
+
+def test_groups_of_one_size_are_warned_of_nothing():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        task_of(60, groups=np.arange(60) // 6)
 
 
 def test_a_group_that_has_a_class_for_itself_is_always_trained_on():
