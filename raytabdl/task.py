@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from raytabdl.checks import check_memory, check_size
+from raytabdl.checks import MAX_PREDICTION_BYTES, check_memory, check_size
 from raytabdl.exceptions import DataError
 from raytabdl.frames import to_frame, with_categories
 from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType, Truth
@@ -41,6 +41,12 @@ LEAST_OF_CLASS = 10
 
 N_LARGE = 5 * MAX_VALIDATION_ROWS
 """Above so many rows a fifth of them are too many to validate by."""
+
+LEAST_VALIDATED = 50
+"""Rows of a rare class that fold 0 is to have: the losses of fewer are mostly chance."""
+
+_FEW_VALIDATED, _MANY_ROWS = 20, 10_000
+"""Of one of two classes so few rows in fold 0 are warned of, where the table has so many that nobody expects it."""
 
 _LARGEST_TARGET = 1e150
 """The squares of larger values are no float64."""
@@ -87,7 +93,7 @@ class Task:
 
     @property
     def is_large(self) -> bool:
-        """Whether it has more folds than others, so that the validation rows of one are not too many."""
+        """Whether a fifth of its rows are too many to validate by, and the models of all folds cost too much."""
         return self.folds.ndim == 1 and len(self.y) > N_LARGE
 
     def n_valid(self) -> list[int]:
@@ -228,12 +234,8 @@ def make_task(
             folds = _folds(y, None if codes is None else codes[kept], target, n_folds, rng)
         task = Task(inputs, y, target, schema, folds)
     check_size(len(task.y), task.n_valid(), target)
-    if target.task_type.is_classification and len(np.unique(task.truth(0).y)) < 2:
-        warnings.warn(
-            "all rows that models are compared by are of one class, so that hardly a metric tells a good model from a "
-            "bad one; have more rows of the others, or other validation rows",
-            stacklevel=3,
-        )
+    if target.task_type.is_classification:
+        _warn_of_few_validated(task)
     if not isinstance(validation, TimeOrder) and (numbers := row_numbers(schema, frame)):
         warnings.warn(
             f"columns that count the rows: {numbers}; drop them from X, unless the order of the rows is that of time",
@@ -242,6 +244,23 @@ def make_task(
     if leaks := _leaks(task):
         warnings.warn(f"columns that are the target under another name: {leaks}; drop them from X", stacklevel=3)
     return task
+
+
+def _warn_of_few_validated(task: Task) -> None:
+    """Where fold 0 has too few rows of some class to tell models apart."""
+    counts = np.bincount(task.truth(0).y.astype(np.int64), minlength=task.target.n_classes)
+    if np.count_nonzero(counts) < 2:
+        warnings.warn(
+            "all rows that models are compared by are of one class, so that hardly a metric tells a good model from a "
+            "bad one; have more rows of the others, or other validation rows",
+            stacklevel=4,
+        )
+    elif len(counts) == 2 and counts.min() < _FEW_VALIDATED and len(task.y) > _MANY_ROWS:
+        warnings.warn(
+            f"models are compared by {counts.sum():,} rows, of which {counts.min()} are of the rarer class: which of "
+            "two is better is mostly chance; have more rows of this class, or other validation rows",
+            stacklevel=4,
+        )
 
 
 def _row_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
@@ -265,11 +284,30 @@ def _row_weights(sample_weight: Any, n_rows: int) -> NDArray[np.float64]:
 
 def _folds(y: Array, groups: Rows | None, target: Target, n_folds: int, rng: np.random.Generator) -> Folds:
     """Folds by the targets, and by groups where there are any."""
-    if len(y) > N_LARGE:
-        n_folds = max(n_folds, -(-len(y) // MAX_VALIDATION_ROWS))
+    n_folds = _n_folds(y, target, n_folds)
     if groups is None:
         return partition(y, target, n_folds, rng)
     return group_partition(y, np.unique(groups, return_inverse=True)[1], target, n_folds, rng)
+
+
+def _n_folds(y: Array, target: Target, n_folds: int) -> int:
+    """``n_folds``, or more of a large table: a fold of ``MAX_VALIDATION_ROWS`` bounds the time of an evaluation.
+
+    Time gives way to the rarer of two classes, which is to have ``LEAST_VALIDATED`` rows in a fold, or as many as
+    ``n_folds`` leave it. Of several classes it does so to the rarest that can have them: for a class of a few rows all
+    others would be evaluated many times as long, for a row or two of its own. Rare classes give way to memory.
+    """
+    if len(y) <= N_LARGE:
+        return n_folds
+    most = -(-len(y) // MAX_VALIDATION_ROWS)
+    if target.task_type.is_classification:
+        counts = np.bincount(y.astype(np.int64))
+        is_asked = counts >= (1 if target.n_classes == 2 else LEAST_VALIDATED * n_folds)
+        by_class = int(counts.min(where=is_asked, initial=len(y))) // LEAST_VALIDATED
+        # Half of what they may take, since the folds that rare classes are in are larger than others.
+        by_memory = 1 + 2 * len(y) * target.n_classes * 8 // MAX_PREDICTION_BYTES
+        most = min(most, max(by_class, by_memory))
+    return max(n_folds, most)
 
 
 def _asked(

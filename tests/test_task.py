@@ -166,6 +166,43 @@ def test_a_fold_of_a_large_table_is_bounded():
     assert len(task.split(0)[1]) <= MAX_VALIDATION_ROWS
 
 
+@pytest.mark.parametrize(
+    ("counts", "n_folds"),
+    [
+        ((70_000, 70_000), 7),
+        ((284_315, 492), 9),  # of 15: 54 rows in each
+        ((199_960, 40), 5),
+        ((199_000, 600, 400), 8),
+        ((199_970, 20, 10), 10),  # too rare to have 50 in a fifth
+    ],
+)
+@pytest.mark.filterwarnings("ignore:models are compared by 40,000 rows, of which 8")
+def test_a_fold_of_a_large_table_has_50_rows_of_a_rare_class_where_it_can(counts, n_folds):
+    y = np.repeat(np.arange(len(counts)), counts)
+    target = BINARY if len(counts) == 2 else MULTICLASS
+    task = make_task(np.arange(len(y))[:, None] % 97.0, y, target, 5, np.random.default_rng(0))
+    assert task.n_folds == n_folds
+    in_fold = np.bincount(task.truth(0).y.astype(int))
+    assert all(n >= 50 for n, count in zip(in_fold, counts, strict=True) if count >= 250)
+
+
+def test_rare_classes_give_way_to_memory():
+    """A fifth of these rows is 72,000, whose probabilities of 1,000 classes take 576 MB."""
+    y = np.append(np.repeat(np.arange(999), 260), np.full(100_000, 999))
+    task = make_task(np.arange(len(y))[:, None] % 97.0, y, Target(TaskType.MULTICLASS, 1_000), 5, RNG)
+    assert max(task.n_valid()) <= MAX_VALIDATION_ROWS
+
+
+def test_a_handful_of_rows_of_one_class_that_models_are_compared_by_are_warned_of():
+    X, y = np.arange(12_000)[:, None] % 97.0, np.repeat([0, 1], [11_925, 75])
+    with pytest.warns(UserWarning, match="compared by 2,400 rows, of which 15 are of the rarer class"):
+        make_task(X, y, BINARY, 5, np.random.default_rng(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_task(X[:9_000], y[-9_000:], BINARY, 5, np.random.default_rng(0))  # as few as one expects
+        make_task(X, np.repeat([0, 1], [11_900, 100]), BINARY, 5, np.random.default_rng(0))
+
+
 def test_the_content_is_the_same_for_the_same_rows_targets_and_folds_only():
     X, y = np.arange(40.0).reshape(20, 2), np.arange(20) % 3 % 2
 
