@@ -22,6 +22,7 @@ from raytabdl.space import Choices
 from raytabdl.task import Task, make_task
 from raytabdl.training import ALL_SCHEDULES, AUGMENTATIONS, AVERAGINGS, OBJECTIVES, STOPPINGS
 from raytabdl.training.loop import predict
+from raytabdl.validation import TimeOrder
 
 CHOICES = with_quick(
     Choices(
@@ -281,11 +282,30 @@ def test_pipelines_of_one_folder_share_a_fold_whatever_their_seeds_and_networks(
     assert len(fits) == 2
 
 
-def test_predictions_of_a_regression_stay_within_what_was_seen():
-    standard = Standard.of(np.array([1.0, 2.0, 3.0]))
-    assert standard.value(np.array([-100.0, 0.0, 100.0])).tolist() == [1.0, 2.0, 3.0]
-    assert standard.standardised(np.array([2.0])).tolist() == [0.0]
-    assert Standard.of(np.full(3, 7.0)).value(np.zeros(2)).tolist() == [7.0, 7.0]
+@pytest.mark.parametrize(
+    ("y", "bounds"),
+    [
+        ([-1.0, 0.0, 3.0], [-3.0, 5.0]),  # half of the range on each side
+        ([0.0, 2.0], [0.0, 3.0]),  # counts and prices are not below 0
+        ([-2.0, -1.0], [-2.5, -0.5]),
+        ([-2.0, 0.0], [-3.0, 0.0]),
+        ([7.0, 7.0], [7.0, 7.0]),
+    ],
+)
+def test_predictions_of_a_regression_stay_near_what_was_seen(y, bounds):
+    standard = Standard.of(np.array(y))
+    assert standard.value(np.array([-100.0, 100.0])).tolist() == bounds
+    assert standard.standardised(np.array([np.mean(y)])).tolist() == [0.0]
+
+
+def test_values_that_grow_are_predicted_to_grow_further():
+    """A line that is trained on 0 to 79 is asked for 80 to 99, in the order of time."""
+    days, values = pd.DataFrame({"day": np.arange(100.0)}), np.arange(100.0) * 2 + 1
+    task = make_task(days, values, TARGETS["regression"], 5, np.random.default_rng(0), validation=TimeOrder())
+    pipeline, _ = trained("linear", task)
+    predictions = pipeline.predict(validation(task))
+    assert (np.diff(predictions) > 0).all()
+    np.testing.assert_allclose(predictions, values[80:], rtol=0.05)
 
 
 def test_a_network_sees_the_training_rows_first_and_is_trained_for_no_more_epochs_than_it_wants():
