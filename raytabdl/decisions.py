@@ -47,8 +47,8 @@ def tuned_factors(y: Array, probabilities: Array, metric: Metric, weights: Weigh
     """The factors by which a metric of classes is best on validation rows.
 
     Nothing for other metrics and few rows, and where the best candidate of one half of the rows, in several random
-    halvings, does not gain on the other by half of what the gain varies. Else of each bootstrap sample the best
-    candidate is found, and the median of these is taken.
+    halvings, does not gain on the other by half of what the gain varies, or cannot be measured there. Else of each
+    bootstrap sample that the metric can measure the best candidate is found, and the median of these is taken.
     """
     if len(y) < LEAST_ROWS or not measures_classes(y, probabilities, metric):
         return ()
@@ -62,18 +62,22 @@ def tuned_factors(y: Array, probabilities: Array, metric: Metric, weights: Weigh
     by_candidate = [decided(probabilities, candidate) for candidate in candidates]
 
     def loss(predictions: Array, rows: NDArray[np.intp]) -> float:
-        return metric.loss(y[rows], predictions[rows], None if weights is None else weights[rows])
+        return metric.loss_of_some(y[rows], predictions[rows], None if weights is None else weights[rows])
 
-    def best(rows: NDArray[np.intp]) -> int:
-        return int(np.argmin([loss(predictions, rows) for predictions in by_candidate]))
+    def best(rows: NDArray[np.intp]) -> int | None:
+        losses = [loss(predictions, rows) for predictions in by_candidate]
+        return None if np.isnan(losses).all() else int(np.nanargmin(losses))
 
     gains = []
     for halves in (np.array_split(rng.permutation(len(y)), 2) for _ in range(N_HALVINGS)):
         for own, other in (halves, halves[::-1]):
-            gains.append(loss(probabilities, other) - loss(by_candidate[best(own)], other))
-    if np.mean(gains) <= LEAST_GAIN * np.std(gains):
+            chosen = best(own)
+            gains.append(np.nan if chosen is None else loss(probabilities, other) - loss(by_candidate[chosen], other))
+    if not np.mean(gains) > LEAST_GAIN * np.std(gains):  # NaN neither
         return ()
-    return candidates[int(np.median([best(rng.integers(0, len(y), len(y))) for _ in range(N_DRAWS)]))]
+    drawn = [best(rng.integers(0, len(y), len(y))) for _ in range(N_DRAWS)]
+    found = [place for place in drawn if place is not None]
+    return candidates[int(np.median(found))] if found else ()
 
 
 def measures_classes(y: Array, probabilities: Array, metric: Metric) -> bool:

@@ -50,9 +50,9 @@ def select(
 ) -> Ensemble:
     """The members, picked one by one with replacement, whose mean has the lowest loss; the best prefix is kept.
 
-    Among equals a member that was picked before wins, then the one with the lowest loss of its own. ``weights`` are
-    those of the rows. A metric that is measured member by member is asked a thousand times: it selects by some of the
-    rows where there are many.
+    Among equals a member that was picked before wins, then the one with the lowest loss of its own. The loss is
+    infinite where the metric can measure no mean on the rows. ``weights`` are those of the rows. A metric that is
+    measured member by member is asked a thousand times: it selects by some of the rows where there are many.
     """
     if len(y) > _most_rows(metric):
         rows = np.sort(np.random.default_rng(0).choice(len(y), _most_rows(metric), replace=False))
@@ -73,7 +73,7 @@ def select(
         counts = counts.copy()
         counts[pick] += 1
         total = total + asked.members[pick]
-        if losses[pick] < best_loss - _SMALLEST:
+        if n_picked == 1 or losses[pick] < best_loss - _SMALLEST:
             best_loss, best_counts = float(losses[pick]), counts
     shares = best_counts / best_counts.sum()
     chosen = sorted(np.flatnonzero(best_counts), key=lambda member: -shares[member])
@@ -225,34 +225,41 @@ class EnsembleBuilder:
 
         As in the rule of one standard error (Breiman et al. 1984) what is better for another reason, here for its
         folds, need not be the best. Each half of fold 0 is predicted by the ensemble of the other half: among many a
-        small loss is found by chance.
+        small loss is found by chance. True also where the metric cannot measure what is to be compared: halves and
+        samples of few rows may lack a class.
         """
         if len(self.y) < LEAST_ROWS_COMPARED:
             return True
         rng = np.random.default_rng(0)
         rows = rng.permutation(len(self.y))[:MAX_ROWS_COMPARED]
         among_bags, among_all = (self._cross_fitted(members, rows) for members in (bags, self.candidates()))
+        if among_bags is None or among_all is None:
+            return True
         draws = [rng.integers(0, len(rows), len(rows)) for _ in range(N_DRAWS)]
         losses = [[self._loss_on(rows[draw], p[draw]) for p in (among_bags, among_all)] for draw in draws]
+        differences = np.subtract(*np.transpose(losses))
         given_up = self._loss_on(rows, among_bags) - self._loss_on(rows, among_all)
-        return bool(given_up <= N_ERRORS * np.std(np.subtract(*np.transpose(losses))))
+        measured = differences[np.isfinite(differences)]
+        return len(measured) == 0 or not given_up > N_ERRORS * np.std(measured)  # NaN is no reason against the bags
 
     def _loss_on(self, rows: NDArray[np.intp], predictions: Array) -> float:
-        """The loss of predictions of some of the rows of fold 0."""
+        """The loss of predictions of some of the rows of fold 0; NaN where the metric cannot measure them."""
         weights = self._weights_of(0)
-        return self.metric.loss(self.y[rows], predictions, None if weights is None else weights[rows])
+        return self.metric.loss_of_some(self.y[rows], predictions, None if weights is None else weights[rows])
 
     def _weights_of(self, fold: int) -> Weights:
         return self.row_weights[fold] if self.row_weights else None
 
-    def _cross_fitted(self, members: Sequence[str], rows: NDArray[np.intp]) -> Array:
-        """Predictions of the rows, each half by the ensemble that is selected on the other."""
+    def _cross_fitted(self, members: Sequence[str], rows: NDArray[np.intp]) -> Array | None:
+        """Predictions of the rows, each half by the ensemble that is selected on the other, if the metric can do so."""
         half, weights = len(rows) // 2, self._weights_of(0)
         fitted = []
         for own, other in ((rows[:half], rows[half:]), (rows[half:], rows[:half])):
             there = {m: self.predictions[m][other] for m in members}
             of_rows = None if weights is None else weights[other]
             selected = select(there, self.y[other], self.metric, size=self.size, weights=of_rows)
+            if math.isinf(selected.loss):
+                return None
             fitted.append(selected.predict({m: self.predictions[m][own] for m in selected.weights}))
         return np.asarray(np.concatenate(fitted))
 

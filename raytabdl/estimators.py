@@ -40,11 +40,11 @@ from raytabdl.runtime.run import (
     spent_seconds,
     write_run,
 )
-from raytabdl.scorers import MetricChoice, check_known, chosen_metric
+from raytabdl.scorers import MetricChoice, check_known, check_measures, chosen_metric
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.samplers import MakeSampler
 from raytabdl.space import Choices, configuration_space
-from raytabdl.task import encode_further, encode_labels, encode_values, infer_target, make_task
+from raytabdl.task import Task, encode_further, encode_labels, encode_values, infer_target, make_task
 from raytabdl.validation import Validation, check_parts
 from raytabdl.warm_start import PortfolioChoice, chosen_portfolio
 
@@ -148,7 +148,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 holdout=None if X_valid is None else (X_valid, encode_further(y_valid, classes, "y_valid")),
             )
             portfolio = chosen_portfolio(self.portfolio, target)
-            metric = chosen_metric(self.metric, task.y, target, classes)
+            metric = _metric_of(self.metric, task, classes, settings.n_trials)
             if task.inputs.weights is not None and not metric.takes_weights:
                 warnings.warn(f"metric {metric.name} takes no sample_weight: it counts all rows the same", stacklevel=2)
             loggers = loggers_of(self.callbacks)
@@ -236,7 +236,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             task,
             preset(choices),
             portfolio,
-            chosen_metric(estimator.metric, task.y, target, classes),
+            _metric_of(estimator.metric, task, classes, settings.n_trials),
             Clock.start(limit, spent_s=spent_seconds(folder)),
             loggers_of(callbacks),
             sampler,
@@ -412,6 +412,13 @@ def _name_of(y: Any, columns: Sequence[str]) -> str | None:
     """The name of a series, by which a table has its target, unless a column that is learned from has it."""
     name = getattr(y, "name", None)
     return name if isinstance(name, str) and name not in columns else None
+
+
+def _metric_of(choice: MetricChoice, task: Task, classes: NDArray[Any] | None, n_trials: int | None) -> Metric:
+    """The metric, tried on all validation rows that models will be compared by; with ``n_trials`` those of one fold."""
+    metric = chosen_metric(choice, task.y, task.target, classes)
+    check_measures(metric, task.truths() if n_trials is None else [task.truth(0)], task.target)
+    return metric
 
 
 def _check_kind(cls: type[_Tabular], target: Target, folder: RunFolder) -> None:

@@ -19,7 +19,7 @@ from raytabdl.presets import preset
 from raytabdl.reselection import reselect
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.run import read_settings
-from raytabdl.scorers import MetricChoice, chosen_metric
+from raytabdl.scorers import MetricChoice, check_measures, chosen_metric
 from raytabdl.scores import scores
 from raytabdl.space import Choices
 from raytabdl.task import encode_further
@@ -127,12 +127,14 @@ class Fitted:
         """Writes a saved model whose ensemble is selected anew, among all models of the run; nothing is trained.
 
         For another metric, or of another size: fewer members predict faster. Both are those of the fit unless given.
-        Raises RunFolderError where this is a saved model, or where the folder cannot be written.
+        Raises RunFolderError where this is a saved model, or where the folder cannot be written, SettingError where the
+        metric cannot measure the validation rows.
         """
         source, destination = self._kept_folder(), _free_for_model(path)
         if source.is_saved_model:
             raise RunFolderError(f"{source.path} is a saved model, without the predictions to select by; load its run")
         chosen, target = self._known_metric(metric or self.metric), self.predictor_.target
+        check_measures(chosen, [source.read_task(target).truth(0)], target)
         with destination.writing():
             reselect(source, destination.path, target, chosen, ensemble_size or self.ensemble_size)
 

@@ -6,6 +6,7 @@ values of shape (n,) for a regression. Weights, of shape (n,), say how much each
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,10 @@ from numpy.typing import NDArray
 
 from raytabdl.exceptions import SettingError
 from raytabdl.inputs import Array, TaskType, Weights
+
+UNMEASURABLE = (ValueError, LookupError, ArithmeticError)
+"""What a metric raises of rows that lack what it needs: scikit-learn's a ValueError, and what others have written
+looks for a class that is not there, or divides by its rows."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,16 @@ class Metric:
     def loss(self, y: NDArray[Any], predictions: Array, weights: Weights = None) -> float:
         """The distance to a perfect prediction."""
         return self.loss_of(self.measure(y, predictions, weights))
+
+    def loss_of_some(self, y: NDArray[Any], predictions: Array, weights: Weights = None) -> float:
+        """The loss on a part of the rows that it can measure; NaN where the part lacks what it needs, such as a class.
+
+        An error that is none of ``UNMEASURABLE`` is a fault, and is raised.
+        """
+        try:
+            return self.loss(y, predictions, weights)
+        except UNMEASURABLE:
+            return math.nan
 
     def loss_of(self, value: float) -> float:
         return self.best - value if self.greater_is_better else value

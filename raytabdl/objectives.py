@@ -47,8 +47,9 @@ class Objective:
         return predictions
 
     def _losses(self, means: NDArray[Any]) -> Losses:
-        """Of each of several means, which are overwritten."""
-        return np.array([self.metric.loss(self.y, mean, self.weights) for mean in means])
+        """Of each of several means, which are overwritten; infinity where the metric cannot measure one."""
+        losses = np.array([self.metric.loss_of_some(self.y, mean, self.weights) for mean in means])
+        return np.where(np.isnan(losses), np.inf, losses)
 
     def _mean_losses(self, chosen: NDArray[np.intp], total: Array, n: int) -> Losses:
         means = total + self.members[chosen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from raytabdl.exceptions import SettingError
-from raytabdl.inputs import Array, Target, TaskType, Weights
-from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.inputs import Array, Rows, Target, TaskType, Truth, Weights
+from raytabdl.metrics import CLASSIFICATION, REGRESSION, UNMEASURABLE, Metric
 from raytabdl.metrics import metric as find_metric
 
 _MAX_ROWS = 500
@@ -49,6 +49,31 @@ def chosen_metric(choice: MetricChoice, y: Array, target: Target, classes: NDArr
     return own_metric(choice, y, target, classes)
 
 
+def check_measures(metric: Metric, truths: Iterable[Truth], target: Target) -> None:
+    """Raises SettingError where a metric cannot measure the validation rows of a fold: no trial could be compared.
+
+    The package's own can measure any rows.
+    """
+    if {**CLASSIFICATION, **REGRESSION}.get(metric.name) == metric:
+        return
+    for fold, truth in enumerate(truths):
+        n_rows, n_lacking = len(truth.y), 0
+        perfect = truth.y.astype(np.float64)
+        if target.task_type.is_classification:
+            perfect = np.zeros((n_rows, target.n_classes))
+            perfect[np.arange(n_rows), truth.y.astype(np.int64)] = 1
+            n_lacking = target.n_classes - len(np.unique(truth.y))
+        lacking = f", which lack {n_lacking} of {target.n_classes} classes" if n_lacking else ""
+        what = f"metric {metric.name} cannot measure the {n_rows} rows that fold {fold} is validated by{lacking}"
+        way_out = "choose another metric, or other validation rows"
+        try:
+            value = metric.measure(truth.y, perfect, truth.weights)
+        except Exception as error:  # what a user has written may raise anything
+            raise SettingError(f"{what}: {error}; {way_out}") from error
+        if not np.isfinite(value):
+            raise SettingError(f"{what}: it gives {value} for the truth; {way_out}")
+
+
 def metric_name(choice: MetricChoice) -> str | None:
     """The name that a metric has in run.json; a function with the name of one of the package is another metric."""
     if choice is None or isinstance(choice, str):
@@ -66,8 +91,9 @@ def own_metric(choice: OwnMetric, y: Array, target: Target, classes: NDArray[Any
     """The metric of a function of (y, predictions) or of a scorer of (estimator, X, y).
 
     Both see the targets as they were given to ``fit``. A function is handed probabilities, (n, n_classes), or values,
-    (n,); a scorer gets from its estimator the classes or probabilities that it asks for. Which way is better, the
-    truth tells: it is predicted best. Raises SettingError where it tells nothing, or cannot be measured.
+    (n,); a scorer gets from its estimator the classes or probabilities that it asks for. Of rows that lack classes, and
+    that it cannot measure therefore, it is handed the probabilities of those that occur, which then sum to 1. Which way
+    is better, the truth tells: it is predicted best. Raises SettingError where it tells nothing, or cannot be measured.
 
     >>> from sklearn.metrics import fbeta_score, make_scorer
     >>> binary = Target(TaskType.BINARY, 2)
@@ -97,7 +123,11 @@ class _Measured:
     classes: NDArray[Any] | None
 
     def __call__(self, y: Array, predictions: Array, weights: Weights = None) -> float:
-        return float(self.function(_as_given(y, self.classes), predictions, **_weighting(weights)))
+        def measured(occurring: Rows | None) -> float:
+            handed = predictions if occurring is None else _renormalised(predictions, occurring)
+            return float(self.function(_as_given(y, self.classes), handed, **_weighting(weights)))
+
+        return _by_classes(measured, y, self.classes)
 
 
 @dataclass(frozen=True)
@@ -108,19 +138,47 @@ class _Scored:
     classes: NDArray[Any] | None
 
     def __call__(self, y: Array, predictions: Array, weights: Weights = None) -> float:
-        estimator = _Regressed() if self.classes is None else _Classified(self.classes)
-        return float(self.scorer(estimator, predictions, _as_given(y, self.classes), **_weighting(weights)))
+        def measured(occurring: Rows | None) -> float:
+            estimator = _Regressed() if self.classes is None else _Classified(self.classes, occurring)
+            return float(self.scorer(estimator, predictions, _as_given(y, self.classes), **_weighting(weights)))
+
+        return _by_classes(measured, y, self.classes)
+
+
+def _by_classes(measured: Callable[[Rows | None], float], y: Array, classes: NDArray[Any] | None) -> float:
+    """What is measured with all classes, or with those that occur in ``y`` where it cannot be otherwise.
+
+    All come first: a metric may have been told of them, as ``labels`` or in a matrix of costs. Of one class alone
+    nothing can be told, since its probabilities would all be 1.
+    """
+    try:
+        return measured(None)
+    except UNMEASURABLE:
+        occurring = np.unique(y.astype(np.int64))
+        if classes is None or not 1 < len(occurring) < len(classes):
+            raise
+        return measured(occurring)
+
+
+def _renormalised(probabilities: Array, occurring: Rows) -> Array:
+    """The probabilities of some classes, which sum to 1; uniform ones where nothing is left."""
+    left = probabilities[:, occurring]
+    total = left.sum(axis=1, keepdims=True)
+    return np.asarray(np.where(total > 0, left / np.where(total > 0, total, 1), 1 / len(occurring)))
 
 
 class _Classified(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    def __init__(self, classes: NDArray[Any]) -> None:
-        self.classes_ = classes
+    """Has probabilities of the classes that occur, if told which; decides for any, which is wrong where none does."""
+
+    def __init__(self, classes: NDArray[Any], occurring: Rows | None = None) -> None:
+        self.classes, self.occurring = classes, occurring
+        self.classes_ = classes if occurring is None else classes[occurring]
 
     def predict(self, X: Array) -> NDArray[Any]:
-        return np.asarray(self.classes_[X.argmax(axis=1)])
+        return np.asarray(self.classes[X.argmax(axis=1)])
 
     def predict_proba(self, X: Array) -> Array:
-        return X
+        return X if self.occurring is None else _renormalised(X, self.occurring)
 
 
 class _Regressed(RegressorMixin, BaseEstimator):  # type: ignore[misc]

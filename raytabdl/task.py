@@ -103,6 +103,10 @@ class Task:
         counts: list[int] = np.bincount(self.folds[self.folds >= 0], minlength=self.n_folds).tolist()
         return counts
 
+    def truths(self) -> list[Truth]:
+        """That of each fold that models may be trained for: of a large table fold 0 alone."""
+        return [self.truth(fold) for fold in range(1 if self.is_large else self.n_folds)]
+
     def truth(self, fold: int) -> Truth:
         """What predictions of the validation rows of a fold are compared with."""
         rows = self.split(fold)[1]

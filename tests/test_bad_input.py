@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.metrics import get_scorer
 
 from raytabdl import TabularClassifier, TabularRegressor
 from raytabdl.exceptions import DataError, RunFolderError, SettingError
@@ -241,6 +242,14 @@ def test_some_limit_is_needed() -> None:
 def test_an_unknown_metric_is_answered_with_the_known_ones(cls: type[Any], known: str) -> None:
     with pytest.raises(SettingError, match=f"metric must be one of .*{known}.* got 'auc'"):
         cls(time_limit=1, metric="auc").fit(table(), values())
+
+
+@pytest.mark.filterwarnings("ignore:all rows that models are compared by are of one class")
+def test_a_metric_that_cannot_measure_the_validation_rows_is_refused_before_any_training() -> None:
+    no = labels() == "no"
+    clf = TabularClassifier(time_limit=1, metric=get_scorer("neg_log_loss"))
+    with pytest.raises(SettingError, match=r"log_loss cannot measure .* fold 0 .* lack 1 of 2 classes: .*one label"):
+        clf.fit(table(), labels(), X_valid=table()[no], y_valid=labels()[no])
 
 
 def test_numpy_numbers_are_numbers() -> None:

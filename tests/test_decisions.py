@@ -9,7 +9,7 @@ from sklearn.metrics import make_scorer, matthews_corrcoef
 from raytabdl.decisions import as_measured, decided, tuned_factors
 from raytabdl.ensemble import EnsembleBuilder
 from raytabdl.inputs import Target, TaskType
-from raytabdl.metrics import CLASSIFICATION
+from raytabdl.metrics import CLASSIFICATION, Metric, accuracy
 from raytabdl.scorers import own_metric
 
 
@@ -124,6 +124,29 @@ def test_a_scorer_of_classes_is_seen_to_be_one() -> None:
     metric = own_metric(make_scorer(matthews_corrcoef), y, Target(TaskType.BINARY, 2), np.array([0, 1]))
     factors = tuned_factors(y, p, metric)
     assert metric.measure(y, decided(p, factors)) > metric.measure(y, p)
+
+
+def recall_by_hand(y: np.ndarray, p: np.ndarray) -> float:
+    right = int(((p.argmax(axis=1) == 1) & (y == 1)).sum())
+    return right / int((y == 1).sum())  # which nobody has caught where there are none
+
+
+@pytest.mark.parametrize("n_positive", [1, 2, 3, 6])
+def test_a_metric_that_cannot_measure_a_half_of_the_rows_decides_nothing_and_ends_nothing(n_positive: int) -> None:
+    y, p = calibrated(400, 0.1)
+    y = (np.arange(400) < n_positive).astype(float)
+    factors = tuned_factors(y, p, Metric("by_hand", recall_by_hand, True))
+    assert n_positive > 1 or factors == ()
+    assert len(factors) in (0, 2)
+
+
+def test_a_fault_of_a_metric_is_no_lack_of_rows() -> None:
+    def faulty(y: np.ndarray, p: np.ndarray) -> float:
+        return accuracy(y, p) if len(y) == 400 else p.no_such_name  # type: ignore[attr-defined]
+
+    y, p = calibrated(400, 0.1)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        tuned_factors(y, p, Metric("faulty", faulty, True))
 
 
 def test_metrics_of_probabilities_are_handed_these() -> None:

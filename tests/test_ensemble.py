@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import get_scorer
 
 from raytabdl.ensemble import (
     Ensemble,
@@ -16,9 +17,11 @@ from raytabdl.ensemble import (
     select,
     trial_of,
 )
+from raytabdl.inputs import Target, TaskType
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.persistence import write_array
 from raytabdl.run_folder import RunFolder
+from raytabdl.scorers import own_metric
 
 LOG_LOSS, RMSE = CLASSIFICATION["log_loss"], REGRESSION["rmse"]
 METRICS = {**CLASSIFICATION, **REGRESSION}
@@ -260,6 +263,34 @@ def test_bags_are_selected_by_all_their_rows():
     assert {trial_of(member) for member in ensemble.weights} == {"a"}
     assert ensemble.weights == {m: pytest.approx(1 / 3) for m in ("a@9", "a.1@9", "a.2@9")}
     assert {trial_of(member) for member in builder.holdout().weights} == {"a", "b"}
+
+
+@pytest.mark.parametrize("n_positive", [1, 2])
+@pytest.mark.parametrize("scorer", ["neg_log_loss", "roc_auc"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_halves_and_samples_that_lack_a_class_do_not_end_a_selection(scorer, n_positive):
+    """Of scikit-learn's log loss they have none; its area under the curve is NaN."""
+    rng = np.random.default_rng(0)
+    y = [(np.arange(40) < n_positive).astype(float) for _ in range(3)]
+    metric = own_metric(get_scorer(scorer), np.arange(2), Target(TaskType.BINARY, 2), np.array(["no", "yes"]))
+    builder = EnsembleBuilder(y[0], metric, other_folds=y[1:])
+    for trial in "ab":
+        for fold in range(3):
+            p = np.clip(0.1 + 0.6 * y[fold] + 0.1 * rng.normal(size=40), 0.01, 0.99)
+            builder.add(f"{trial}.{fold}@9" if fold else f"{trial}@9", np.column_stack([1 - p, p]))
+    ensemble = builder.ensemble()
+    assert np.isfinite(ensemble.loss)
+    assert sum(ensemble.weights.values()) == pytest.approx(1)
+    assert {fold_of(member) for member in ensemble.weights} == {0, 1, 2}  # the bags
+
+
+def test_where_nothing_can_be_measured_the_loss_is_infinite():
+    def value(y, predictions):
+        raise ValueError("too few rows")
+
+    y = np.zeros(4)
+    ensemble = select({"a@1": y, "b@1": y + 1}, y, Metric("own", value, False, 0.0))
+    assert ensemble == Ensemble({"a@1": 1.0}, np.inf)
 
 
 def test_each_fold_has_weights_of_its_own():

@@ -5,9 +5,9 @@ import pytest
 from sklearn import metrics as sk
 
 from raytabdl.exceptions import SettingError
-from raytabdl.inputs import Target, TaskType
+from raytabdl.inputs import Target, TaskType, Truth
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
-from raytabdl.scorers import chosen_metric, metric_name
+from raytabdl.scorers import check_measures, chosen_metric, metric_name
 
 BINARY, MULTICLASS = Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3)
 REGRESSION_TARGET = Target(TaskType.REGRESSION, 0)
@@ -84,6 +84,74 @@ def test_a_function_is_weighted_if_it_takes_sample_weight():
     largest = chosen(lambda y, p: np.abs(y - p).max(), REGRESSION_TARGET)
     assert not largest.takes_weights
     assert largest.loss(y, p, weights) == largest.loss(y, p)
+
+
+# Rows that lack classes.
+
+
+@pytest.mark.parametrize("present", [[0, 1, 2], [0, 2]])
+@pytest.mark.parametrize(("theirs", "ours"), [("roc_auc_ovr", "roc_auc"), ("neg_log_loss", "log_loss")])
+def test_rows_that_lack_classes_are_measured_by_the_probabilities_of_those_that_occur(theirs, ours, present):
+    target, classes = Target(TaskType.MULTICLASS, 4), np.array(list("abcd"))
+    metric = chosen_metric(sk.get_scorer(theirs), np.arange(40) % 4, target, classes)
+    rng = np.random.default_rng(0)
+    y, p = rng.choice(present, size=40), rng.dirichlet(np.ones(4), 40)
+    left = p[:, present] / p[:, present].sum(axis=1, keepdims=True)
+    expected = CLASSIFICATION[ours].loss(np.searchsorted(present, y), left)
+    assert metric.loss(y, p) == pytest.approx(expected)
+    weights = rng.random(40)
+    assert metric.loss(y, p, weights) == pytest.approx(
+        CLASSIFICATION[ours].loss(np.searchsorted(present, y), left, weights)
+    )
+
+
+def test_a_function_is_handed_the_probabilities_of_the_classes_that_occur():
+    y, p = np.array([0, 2, 2, 0]), np.array([[0.2, 0.6, 0.2], [0.1, 0.0, 0.9], [0.0, 1.0, 0.0], [0.5, 0.0, 0.5]])
+    left = [[0.5, 0.5], [0.1, 0.9], [0.5, 0.5], [0.5, 0.5]]  # of the third row nothing is left
+    assert chosen(sk.log_loss, MULTICLASS).loss(y, p) == pytest.approx(sk.log_loss([10, 30, 30, 10], left))
+
+
+def test_all_probabilities_are_handed_over_where_a_metric_can_measure_them():
+    """One that knows the classes, here by its labels, measures the probability of those that do not occur too."""
+    scorer = sk.make_scorer(sk.log_loss, labels=[10, 20, 30], response_method="predict_proba", greater_is_better=False)
+    y, p = np.array([0, 1, 1, 0]), np.full((4, 3), 1 / 3)
+    assert chosen(scorer, MULTICLASS).loss(y, p) == pytest.approx(np.log(3))
+
+
+def test_a_decision_for_a_class_that_does_not_occur_is_wrong():
+    y, p = np.array([0, 1, 1, 0]), np.eye(3)[[0, 1, 2, 2]]
+
+    def accuracy_of_what_occurs(estimator, X, y):
+        if len(estimator.classes_) != len(np.unique(y)):
+            raise ValueError("other classes")
+        return float((estimator.predict(X) == y).mean())
+
+    for scorer in (sk.get_scorer("accuracy"), accuracy_of_what_occurs):
+        assert chosen(scorer, MULTICLASS).loss(y, p) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("scorer", ["roc_auc_ovr", "neg_log_loss", "top_k_accuracy"])
+@pytest.mark.parametrize("weights", [None, np.ones(30)])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
+def test_a_fold_that_a_metric_cannot_measure_is_named_at_once(scorer, weights):
+    target, classes = Target(TaskType.MULTICLASS, 4), np.array(list("abcd"))
+    metric = chosen_metric(sk.get_scorer(scorer), np.arange(40) % 4, target, classes)
+    there = Truth(np.arange(30) % 3, weights)
+    check_measures(metric, [there, there], target)
+    with pytest.raises(SettingError, match=r"the 30 rows that fold 1 is validated by, which lack 3 of 4 classes: .+;"):
+        check_measures(metric, [there, Truth(np.full(30, 2), weights)], target)
+    check_measures(CLASSIFICATION["roc_auc"], [Truth(np.full(30, 2), weights)], target)
+
+
+def test_a_metric_that_raises_anything_on_a_fold_is_told_with_its_reason():
+    def odd(y, predictions):
+        if len(y) == 5:
+            raise OSError("no such file")
+        return float(np.abs(y - predictions).mean())
+
+    metric = chosen(odd, REGRESSION_TARGET)
+    with pytest.raises(SettingError, match=r"odd cannot measure the 5 rows that fold 0 is validated by: no such file;"):
+        check_measures(metric, [Truth(np.arange(5.0), None)], REGRESSION_TARGET)
 
 
 @pytest.mark.parametrize(

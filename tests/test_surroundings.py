@@ -20,7 +20,7 @@ from sklearn.model_selection import cross_val_score
 
 from raytabdl import TabularClassifier
 from raytabdl.clock import Clock
-from raytabdl.exceptions import RunFolderError
+from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.metrics import Metric
 
 N = 60
@@ -167,10 +167,17 @@ def test_a_library_that_is_missing_costs_its_models_only(monkeypatch: pytest.Mon
     assert all("import of" in reason for reason in failures.values())
 
 
-def test_the_error_of_a_metric_of_the_users_own_is_the_error_of_the_fit() -> None:
+@pytest.mark.parametrize(("measures_truth", "error"), [(False, SettingError), (True, ZeroDivisionError)])
+def test_the_error_of_a_metric_of_the_users_own_is_the_error_of_the_fit(
+    measures_truth: bool, error: type[Exception]
+) -> None:
+    """At once where it cannot even measure the truth."""
+
     def mine(y: Any, predictions: Any) -> float:
+        if measures_truth and np.isin(predictions, [0, 1]).all():
+            return 1.0
         raise ZeroDivisionError("in my metric")
 
-    with pytest.raises(ZeroDivisionError, match="in my metric"):
+    with pytest.raises(error, match="in my metric"):
         TabularClassifier(time_limit=1, metric=Metric("mine", mine, True)).fit(*table())
     assert threading.active_count() < 20
