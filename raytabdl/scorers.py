@@ -219,11 +219,25 @@ def _tried(name: str, value: OwnMetric, y: Array, predictions: Array, is_scorer:
         result = value(y, predictions)
     except Exception as error:  # what a user has written may raise anything
         kind = "values" if predictions.ndim == 1 else "probabilities of shape (n, n_classes)"
-        way_out = "" if is_scorer else f"; give make_scorer({name}) where it measures something else"
+        way_out = "" if is_scorer else _way_out(name, is_classification=predictions.ndim > 1)
         raise SettingError(f"metric {name} cannot measure {kind}: {error}{way_out}") from error
     if not np.isfinite(result):
         raise SettingError(f"metric {name} must give finite numbers, got {result}")
     return result
+
+
+def _way_out(name: str, is_classification: bool) -> str:
+    """What to give for a function of something else: a scorer of labels would hand the classes to one of scores."""
+    function = name.removeprefix("own ")
+    built_in = function.removesuffix("_score")
+    known = CLASSIFICATION if is_classification else REGRESSION
+    by_name = f' metric="{built_in}", or' if built_in in known else ""
+    if not is_classification:
+        return f";{by_name} give make_scorer({function}) where it measures something else"
+    return (
+        f";{by_name} give make_scorer({function}) where it measures predicted classes, and "
+        f'make_scorer({function}, response_method="predict_proba") where it measures probabilities or a ranking'
+    )
 
 
 def _takes_weights(value: OwnMetric, y: Array, predictions: Array) -> bool:

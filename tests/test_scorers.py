@@ -157,7 +157,13 @@ def test_a_metric_that_raises_anything_on_a_fold_is_told_with_its_reason():
 @pytest.mark.parametrize(
     ("choice", "words"),
     [
-        (sk.f1_score, r"f1_score cannot measure probabilities .*give make_scorer\(f1_score\)"),
+        (sk.f1_score, r'f1_score cannot measure probabilities .*; metric="f1", or give make_scorer\(f1_score\) where'),
+        (
+            sk.roc_auc_score,
+            r'; metric="roc_auc", or .* make_scorer\(roc_auc_score, response_method="predict_proba"\) where it '
+            "measures probabilities or a ranking$",
+        ),
+        (sk.fbeta_score, r"; give make_scorer\(fbeta_score\) where it measures predicted classes"),
         (len, r"len cannot measure probabilities of shape \(n, n_classes\): len\(\) takes exactly one argument"),
         (max, "max cannot measure"),
         (lambda y, p: 1.0, "must tell the truth from wrong predictions, got 1.0 for both"),
@@ -169,6 +175,15 @@ def test_a_metric_that_raises_anything_on_a_fold_is_told_with_its_reason():
 def test_a_metric_that_cannot_be_used_says_why_and_what_to_do(choice, words):
     with pytest.raises(SettingError, match=words):
         chosen(choice, BINARY)
+
+
+def test_the_scorer_that_is_advised_for_a_function_of_scores_does_not_measure_labels():
+    y, p = example(BINARY)
+    advised = sk.make_scorer(sk.roc_auc_score, response_method="predict_proba")
+    of_labels = sk.make_scorer(sk.roc_auc_score)
+    losses = [chosen_metric(each, y, BINARY, np.arange(2)).loss(y, p) for each in (advised, of_labels)]
+    assert losses[0] == pytest.approx(CLASSIFICATION["roc_auc"].loss(y, p))
+    assert losses[1] > losses[0] + 0.01
 
 
 def test_a_constant_target_tells_a_score_from_a_loss_too():
