@@ -55,9 +55,9 @@ def select(
     measured member by member is asked a thousand times: it selects by some of the rows where there are many.
     """
     if len(y) > _most_rows(metric):
-        rows = np.sort(np.random.default_rng(0).choice(len(y), _most_rows(metric), replace=False))
+        is_classification = next(iter(predictions.values())).ndim > 1
+        rows, of_rows = _some_rows(y, weights, _most_rows(metric), is_classification=is_classification)
         some = {member: own[rows] for member, own in predictions.items()}
-        of_rows = None if weights is None else weights[rows]
         selected = select(some, y[rows], metric, size=size, weights=of_rows)
         return Ensemble(selected.weights, metric.loss(y, selected.predict(predictions), weights))
     members = list(predictions)
@@ -278,6 +278,9 @@ class EnsembleBuilder:
 MOST_ROWS, MOST_ROWS_ONE_BY_ONE, MOST_ROWS_OF_OWN = 200_000, 20_000, 4_000
 """By which an ensemble is selected: of metrics that measure all members at once, of others, and of a user's own."""
 
+LEAST_OF_CLASS = 50
+"""Of these rows, where the class has them: of fewer the choice among members is mostly chance."""
+
 LEAST_GAIN = 0.5
 """Of the gain of the best candidate on the dummy, which others must have to be candidates."""
 
@@ -323,3 +326,27 @@ def _most_rows(metric: Metric) -> int:
     if metric.name in AT_ONCE:
         return MOST_ROWS
     return MOST_ROWS_ONE_BY_ONE if metric.name in {**CLASSIFICATION, **REGRESSION} else MOST_ROWS_OF_OWN
+
+
+def _some_rows(y: Array, weights: Weights, most: int, *, is_classification: bool) -> tuple[NDArray[np.intp], Weights]:
+    """About ``most`` random rows, sorted, and their weights.
+
+    A class of which hardly a row would be there has ``LEAST_OF_CLASS``, or all that there are. They count as much as
+    the class does among all rows, for a metric that takes weights.
+    """
+    rng = np.random.default_rng(0)
+    rows = np.sort(rng.choice(len(y), most, replace=False))
+    own = None if weights is None else weights[rows]
+    if not is_classification:
+        return rows, own
+    codes = y.astype(np.int64)
+    counts = np.bincount(codes)
+    least = np.minimum(counts, min(LEAST_OF_CLASS, most // np.count_nonzero(counts)))
+    rare = np.flatnonzero(np.bincount(codes[rows], minlength=len(counts)) < least)
+    if len(rare) == 0:
+        return rows, own
+    of_rare = [rng.choice(np.flatnonzero(codes == c), least[c], replace=False) for c in rare]
+    rows = np.sort(np.concatenate([rows[~np.isin(codes[rows], rare)], *of_rare]))
+    stand_for = counts / np.maximum(np.bincount(codes[rows], minlength=len(counts)), 1)
+    together = stand_for[codes[rows]] * (1 if weights is None else weights[rows])
+    return rows, together / together.mean()

@@ -402,6 +402,27 @@ def test_of_many_rows_each_is_taken_at_most_once(name, n_rows, most):
     assert set(asked[:-1]) == {most}
 
 
+@pytest.mark.parametrize("counts", [(39_992, 8), (39_000, 960, 40), (20_000, 20_000)])
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_of_many_rows_those_of_a_rare_class_are_taken_and_count_as_much_as_among_all(counts, is_weighted):
+    asked = []
+
+    def value(y, predictions, weights=None):
+        shares = np.bincount(y, weights) / (len(y) if weights is None else weights.sum())
+        asked.append((np.bincount(y), shares))
+        return float(-np.log(predictions[np.arange(len(y)), y]).mean())
+
+    y = np.random.default_rng(0).permutation(np.repeat(np.arange(len(counts)), counts))
+    weights = np.where(y == 0, 2.0, 1.0) if is_weighted else None
+    metric = Metric("own", value, greater_is_better=False, best=0.0, takes_weights=True)
+    uniform = np.full((len(y), len(counts)), 1 / len(counts))
+    select({"a@1": uniform, "b@1": 0.5 * uniform + 0.5 * np.eye(len(counts))[y]}, y, metric, size=2, weights=weights)
+    of_all = np.bincount(y, weights) / (len(y) if weights is None else weights.sum())
+    for n_rows, shares in asked:
+        assert (n_rows >= np.minimum(counts, 50)).all()
+        np.testing.assert_allclose(shares, of_all, atol=0 if min(counts) < 50 else 0.02, rtol=0.02)
+
+
 def test_of_twins_the_one_that_was_picked_before_is_picked_again():
     error = np.random.default_rng(0).normal(size=50)
     ensemble = select({"a@1": error, "twin@1": error.copy(), "b@1": -2 * error}, np.zeros(50), RMSE, size=3)
