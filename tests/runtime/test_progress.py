@@ -53,7 +53,7 @@ def test_a_score_is_shown_in_its_own_direction() -> None:
 def test_quick_models_are_counted_apart_from_the_trials_of_the_search() -> None:
     search = shown.figures(progress(stage="search"))
     assert (search.n_running, search.n_paused, search.n_done, search.n_failed) == (1, 1, 2, 1)
-    quick = shown.figures(progress(stage=shown.QUICK))
+    quick = shown.figures(progress(stage=shown.QUICK_MODELS))
     assert (quick.n_running, quick.n_paused, quick.n_done, quick.n_failed) == (1, 0, 1, 0)
 
 
@@ -65,7 +65,7 @@ def test_a_line_says_it_all() -> None:
 
 
 def test_lines_are_aligned() -> None:
-    early = replace(progress(stage=shown.QUICK, ensemble_loss=None), history=History())
+    early = replace(progress(stage=shown.QUICK_MODELS, ensemble_loss=None), history=History())
     late = progress()
     lines = [shown.line(shown.figures(each), each.clock) for each in (early, late)]
     assert len(lines[0]) == len(lines[1]) < 125
@@ -102,7 +102,7 @@ def test_the_panel_says_how_many_came_to_each_rung_and_why_trials_failed() -> No
     assert "no reason given" in text
     assert "ValueError: aaa" in text
     assert "a..." in text  # cut to the width of the panel
-    assert "rungs" not in drawn(progress(stage=shown.QUICK))
+    assert "rungs" not in drawn(progress(stage=shown.QUICK_MODELS))
 
 
 def test_a_new_reason_of_failures_is_written_once() -> None:
@@ -140,7 +140,7 @@ def test_a_line_is_written_at_once_then_at_most_every_five_seconds_and_only_for_
 
 def test_the_ensemble_is_not_forgotten_while_its_actor_starts() -> None:
     lines = shown._Lines(lambda text: None)
-    lines.watch(progress(stage=shown.QUICK, ensemble_loss=0.25))
+    lines.watch(progress(stage=shown.QUICK_MODELS, ensemble_loss=0.25))
     lines.watch(progress(ensemble_loss=None))
     assert lines.shown is not None
     assert (lines.shown.stage, lines.shown.ensemble) == ("search", 0.75)
