@@ -46,6 +46,9 @@ _MIN_ID_ROWS = 20
 _ROW_NUMBERS = re.compile(r"|Unnamed: 0(\.\d+)*|index|level_0|__index_level_0__")
 """What the index of a table is called that was written into a file, or became a column, without a name of its own."""
 
+ID = "ids or free text"
+"""How the reason ends for which such a column is left out."""
+
 _MIN_TWIN_ROWS = 20
 """The rows without the most frequent value that columns must share to be the same for more than chance."""
 
@@ -402,7 +405,7 @@ def _infer_category(values: pd.Series, name: str) -> list[Column] | str:
     if share > _ID_SHARE:
         if n_missing:
             return [Column(name, Kind.CATEGORY, levels=(MISSING,))]
-        return f"{len(counts)} different values in {n_present} rows: ids or free text"
+        return f"{len(counts)} different values in {n_present} rows: {ID}"
     if n_missing:
         counts[MISSING] = n_missing
     return [Column(name, Kind.CATEGORY, levels=tuple(key for key, _ in counts.most_common(MAX_LEVELS)))]

@@ -195,6 +195,15 @@ def test_a_plain_fit_warns_of_nothing() -> None:
         TabularRegressor(time_limit=6).fit(X, values(X)).predict(X)
 
 
+def test_a_fit_that_shows_nothing_warns_the_caller_of_ids_that_are_left_out() -> None:
+    X = table().assign(id=[f"row {i}" for i in range(N_ROWS)], empty=None)
+    with pytest.warns(
+        UserWarning, match=r"^left out: 'id' \(60 different values in 60 rows: ids or free text"
+    ) as heard:
+        TabularClassifier(time_limit=1).fit(X, labels(X))
+    assert [each.filename for each in heard if str(each.message).startswith("left out")] == [__file__]
+
+
 def test_a_target_may_have_any_name() -> None:
     X = table()
     for y in (labels(X).rename(("a", 1)), labels(X).rename(np.int64(3)), pd.DataFrame({"name": labels(X)})):

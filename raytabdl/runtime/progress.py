@@ -1,9 +1,10 @@
-"""What a person sees while a run goes on: a panel on a terminal, plain lines elsewhere."""
+"""What a person sees while a run goes on: a panel on a terminal, plain lines in a notebook."""
 
 from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ from rich.table import Table
 from raytabdl.clock import Clock
 from raytabdl.history import QUICK, Status
 from raytabdl.runtime.run import Progress, Run, Watch
+from raytabdl.schema import ID
 from raytabdl.search.brackets import Occupancy
 
 LINE_SECONDS = 5.0
@@ -97,6 +99,12 @@ def left_out(dropped: Mapping[str, str]) -> str:
     return f"left out: {', '.join(named)}{more}"
 
 
+def warn_of_ids(dropped: Mapping[str, str]) -> None:
+    """Warns of columns that are left out although they hold something; of no use are those without a second value."""
+    if ids := {name: reason for name, reason in dropped.items() if reason.endswith(ID)}:
+        warnings.warn(f"{left_out(ids)}; columns that `categorical` names are kept", UserWarning, stacklevel=5)
+
+
 def closing(run: Run) -> str:
     """What came out, in one line; the ends of the trials where not all came to a good one."""
     ensemble = run.folder.read_ensemble()
@@ -148,11 +156,12 @@ def panel(shown: Figures, clock: Clock) -> Panel:
 def show(wanted: bool | None, run: Run) -> Iterator[Watch]:
     """A watcher that displays progress on standard error: live on a terminal, as plain lines elsewhere.
 
-    ``wanted`` None shows it on a terminal only.
+    ``wanted`` None shows it on a terminal and in a notebook. Where it is not shown, left-out ids are warned of.
     """
     stream: TextIO | None = sys.stderr  # None where the process was started without one
     is_terminal = stream is not None and stream.isatty()
-    if stream is None or not (is_terminal if wanted is None else wanted):
+    if stream is None or not (is_terminal or _is_notebook(stream) if wanted is None else wanted):
+        warn_of_ids(run.task.schema.dropped)
         yield _look_away
         return
     console = Console(file=cast(IO[str], _Tolerant(stream)), markup=False, highlight=False, force_jupyter=False)
@@ -167,6 +176,11 @@ def show(wanted: bool | None, run: Run) -> Iterator[Watch]:
     else:
         yield _Lines(lambda text: console.print(text, soft_wrap=True)).watch
     console.print(closing(run), soft_wrap=True)
+
+
+def _is_notebook(stream: TextIO) -> bool:
+    """Whether what is written appears below a cell, which is no terminal."""
+    return type(stream).__module__.partition(".")[0] == "ipykernel"
 
 
 @dataclass

@@ -3,7 +3,10 @@ from __future__ import annotations
 import io
 import sys
 import time
+import warnings
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -172,6 +175,49 @@ def test_without_a_terminal_nothing_is_shown_unless_asked_for(
 ) -> None:
     for stream in (sys.stderr, None):
         monkeypatch.setattr(sys, "stderr", stream)
-        with shown.show(None, None) as watch:  # type: ignore[arg-type]  # the run is not looked at
+        with shown.show(None, run_without({})) as watch:
             watch(progress())
     assert capsys.readouterr().err == ""
+
+
+def run_without(dropped: dict[str, str]) -> Any:
+    """What is looked at of a run where nothing is shown."""
+    return SimpleNamespace(task=SimpleNamespace(schema=SimpleNamespace(dropped=dropped)))
+
+
+IDS = "40 different values in 40 rows: ids or free text"
+
+
+@pytest.mark.parametrize("wanted", [None, False])
+def test_where_nothing_is_shown_ids_that_are_left_out_are_warned_of(wanted: bool | None) -> None:
+    dropped = {"empty": "no value at all", "id": IDS, "twin": "the same as column 'x'", "flat": "one value throughout"}
+    with pytest.warns(UserWarning) as heard, shown.show(wanted, run_without(dropped)):
+        pass
+    assert [str(each.message) for each in heard] == [
+        f"left out: 'id' ({IDS}); columns that `categorical` names are kept"
+    ]
+
+
+def test_where_only_columns_without_content_are_left_out_nothing_is_warned_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with shown.show(None, run_without({"empty": "no value at all", "flat": "one value throughout"})):
+            pass
+
+
+def test_in_a_notebook_lines_are_shown_unless_they_are_not_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr(sys, "stderr", cell)
+    monkeypatch.setattr(shown, "opening", lambda run: "fitting 40 rows")
+    monkeypatch.setattr(shown, "closing", lambda run: "over")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is shown, and so not warned of
+        with shown.show(None, run_without({"id": IDS})) as watch:
+            watch(progress())
+    first, left_out, line, *_, last = cell.getvalue().splitlines()
+    assert (first, left_out, last) == ("fitting 40 rows", f"left out: 'id' ({IDS})", "over")
+    assert "50 s left" in line
+    cell.truncate(0)
+    with shown.show(False, run_without({})) as watch:
+        watch(progress())
+    assert cell.getvalue() == ""
