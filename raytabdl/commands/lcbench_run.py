@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -47,6 +46,7 @@ def make_curves(
     """
     from raytabdl.curves.folder import LINES
     from raytabdl.exceptions import NoSuccessfulTrialError
+    from raytabdl.runtime.cores import n_cores
     from raytabdl.runtime.lcbench_plan import CurveSettings, as_settings, begin, curve_cells, estimate, write_files
     from raytabdl.study_folder import StudyFolder
 
@@ -57,7 +57,7 @@ def make_curves(
     found = estimate(cells, tasks, settings, folder)
     click.echo(
         f"{len(cells):,} curves, of {n_configs:,} configurations on {len(tasks)} data sets: "
-        f"{found.line(n_workers or os.cpu_count() or 1)}",
+        f"{found.line(n_workers or n_cores())}",
         err=True,
     )
     if dry_run:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -58,6 +57,7 @@ def evaluate(
     from raytabdl.candidates import gather
     from raytabdl.evaluations import TABLE, lines_of, read_evaluations, write_table
     from raytabdl.exceptions import NoSuccessfulTrialError
+    from raytabdl.runtime.cores import n_cores
     from raytabdl.runtime.evaluation_plan import EvaluationSettings, EvaluationStudy, as_settings
     from raytabdl.space import configuration_space
     from raytabdl.study_folder import StudyFolder
@@ -69,8 +69,9 @@ def evaluate(
         click.echo(f"{gathered.n_left_out} candidates are left out: the {preset} space lacks their family", err=True)
     folder = StudyFolder(out.absolute())
     study = EvaluationStudy.of(settings, folder, tasks, gathered.candidates)
-    found, n_cores = study.found, n_workers or os.cpu_count() or 1
-    click.echo(f"{len(study.candidates)} candidates on {len(tasks)} data sets: {found.line(n_cores)}", err=True)
+    found = study.found
+    said = f"{len(study.candidates)} candidates on {len(tasks)} data sets: {found.line(n_workers or n_cores())}"
+    click.echo(said, err=True)
     if dry_run:
         folder.check(as_settings(settings))
         return

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from raytabdl.exceptions import ClusterError
+from raytabdl.runtime.cores import n_ray_cpus
 
 # Read by Ray when it is imported or initialised.
 _ENVIRONMENT = {
@@ -122,8 +123,8 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
     """Uses the Ray that runs in this process, joins one, or starts a local one.
 
     Joined is the cluster that RAY_ADDRESS names, or without it the one that the user's ``ray start`` made of this
-    machine, where it runs; RAY_ADDRESS=local joins none. ``n_cpus`` bounds a local one. Raises ClusterError where the
-    cluster cannot be reached.
+    machine, where it runs; RAY_ADDRESS=local joins none. A local one has ``n_cpus``, or else what this process may use.
+    Raises ClusterError where the cluster cannot be reached.
     """
     prepare_environment()
     import ray
@@ -133,7 +134,8 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
         address = os.environ.get("RAY_ADDRESS") or running_here() or "local"
         options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
         if address == "local":
-            options |= {"num_cpus": n_cpus, "include_dashboard": dashboard}
+            logging.getLogger("ray").setLevel(logging.ERROR)  # as ``init`` does: it says how it rounds a quota
+            options |= {"num_cpus": n_cpus or n_ray_cpus(), "include_dashboard": dashboard}
             is_own = True
         try:
             ray.init(**options)

@@ -15,6 +15,7 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from raytabdl.runtime.cluster import head_answers, prepare_environment, running_here, token_file
+from raytabdl.runtime.cores import n_ray_cpus
 from raytabdl.versions import PACKAGES, installed
 
 GIB = 2**30
@@ -82,7 +83,7 @@ def examine() -> Machine:
     import ray  # noqa: F401  # brings psutil, which `_host_memory` imports
     from ray._common.utils import get_system_memory
     from ray._private.accelerators import NvidiaGPUAcceleratorManager
-    from ray._private.utils import get_num_cpus, get_used_memory
+    from ray._private.utils import get_used_memory
 
     temporary = tempfile.gettempdir()
     disk = shutil.disk_usage(temporary)
@@ -93,7 +94,7 @@ def examine() -> Machine:
         cluster = None
     token = token_file()
     return Machine(
-        cpus=int(get_num_cpus()),
+        cpus=n_ray_cpus(),
         host_cpus=os.cpu_count() or 1,
         memory=memory,
         host_memory=host_memory,

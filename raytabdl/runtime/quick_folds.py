@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
@@ -16,6 +15,7 @@ from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_trial, trial_of
 from raytabdl.history import BAG, Change, History, Result, Seconds, Status, Trial, trial_seed
 from raytabdl.metrics import logged
 from raytabdl.quick import QuickResult, train_quick
+from raytabdl.runtime.cores import n_cores
 from raytabdl.search.bags import MARGIN
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class QuickFolds:
             return
         of_ensemble = [trial_of(member) for member in holdout.weights]
         others = [trial_of(member) for member in self.builder.candidates()]
-        n_threads = self.run.settings.n_workers or _n_cores()
+        n_threads = self.run.settings.n_workers or n_cores()
         known = {result.trial_id for result in self.history.results} - {DUMMY}
         with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads, "raytabdl-folds") as pool:
             for trial_id in dict.fromkeys(name for name in [*of_ensemble, *others] if name in known):
@@ -103,11 +103,6 @@ class QuickFolds:
         if not steps or (steps[-1].pipeline.budget < budget and self.is_over()):
             return None
         return QuickResult(trial.id, steps[-1].pipeline, [point for step in steps for point in step.points])
-
-
-def _n_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def publish(run: Run, history: History, builder: EnsembleBuilder, result: QuickResult, fold: int = 0) -> float:

@@ -46,7 +46,7 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
     def init(**options: Any) -> None:
         raise Asked(options)
 
-    def ask(address: str | None, here: str | None) -> dict[str, Any]:
+    def ask(address: str | None, here: str | None, n_cpus: int | None = 3) -> dict[str, Any]:
         monkeypatch.setattr("ray.is_initialized", lambda: False)
         monkeypatch.setattr("ray.init", init)
         monkeypatch.setattr(cluster, "running_here", lambda: here)
@@ -55,7 +55,7 @@ def asked_for(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
         else:
             monkeypatch.setenv("RAY_ADDRESS", address)
         with pytest.raises(Asked) as asked:
-            connect(3)
+            connect(n_cpus)
         options: dict[str, Any] = asked.value.args[0]
         return options
 
@@ -118,6 +118,26 @@ def test_else_one_is_started_with_the_cpus_asked_for(
     options = asked_for(address, here)
     assert options["address"] == "local"
     assert options["num_cpus"] == 3
+
+
+@pytest.mark.parametrize(
+    ("counted", "affinity", "n_cpus"),
+    [
+        (64.0, 4, 4),  # taskset -c 0-3, or a job of SLURM with 4 cores
+        (2.0, 64, 2),  # docker run --cpus=2
+        (0.0, 64, 1),  # --cpus=0.5, which Ray rounds down
+    ],
+)
+def test_without_a_number_it_has_the_cpus_that_quota_and_affinity_leave_to_the_process(
+    asked_for: Callable[..., dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+    counted: float,
+    affinity: int,
+    n_cpus: int,
+) -> None:
+    monkeypatch.setattr("ray._private.utils.get_num_cpus", lambda **_: counted)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(affinity)))
+    assert asked_for("local", None, n_cpus=None)["num_cpus"] == n_cpus
 
 
 def test_a_cluster_that_cannot_be_reached_is_named_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:

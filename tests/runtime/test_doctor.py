@@ -85,6 +85,12 @@ def test_this_machine_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen.unmet == ()
 
 
+def test_an_affinity_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
+    assert examine().cpus == 1
+
+
 def test_an_address_where_nobody_answers_ends_with_1(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # taken, and nobody listens
