@@ -8,7 +8,9 @@ import os
 import socket
 import stat
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ HEAD_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Cluster:
-    """A Ray that raytabdl uses; it is its own where raytabdl started it and will end it."""
+    """A Ray that raytabdl uses; it is its own where raytabdl started it and will end it, once nobody uses it."""
 
     is_own: bool
     n_cpus: int
@@ -50,11 +52,54 @@ class Cluster:
         return f"Ray {kind} ({self.address}): {self.n_nodes} node(s), {self.n_cpus} CPUs, {self.n_gpus} GPUs{board}"
 
 
-class Connection:
-    """A cluster that is being joined or started in a thread of its own, which also ends it.
+class _OwnRay:
+    """A Ray of this process that raytabdl has started, and how many use it.
 
-    Linux ends Ray's processes with the thread that started them, so that thread lives as long as they do.
+    Linux ends Ray's processes with the thread that started them, so that is a thread of its own.
     """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.n_users = 1
+        self._started: Future[None] = Future()
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(options,), name="raytabdl-ray", daemon=True)
+        self._thread.start()
+        try:
+            self._started.result()
+        except BaseException:
+            self._is_over.set()  # Ctrl-C, while it started
+            raise
+
+    def end(self) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _run(self, options: dict[str, Any]) -> None:
+        import ray
+
+        try:
+            ray.init(**options)
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits for the start
+            self._started.set_exception(error)
+            return
+        self._started.set_result(None)
+        self._is_over.wait()
+        ray.shutdown()
+
+
+@dataclass
+class _Process:
+    """What the fits of all threads share: at most one Ray that was started, by one at a time."""
+
+    lock: threading.Lock
+    own: _OwnRay | None = None
+
+
+_PROCESS = _Process(threading.Lock())
+
+
+class Connection:
+    """A cluster that is being joined or started in a thread of its own, which also leaves it."""
 
     def __init__(self, n_cpus: int | None = None, *, dashboard: bool = False) -> None:
         self._n_cpus = n_cpus
@@ -83,7 +128,7 @@ class Connection:
         return self._cluster
 
     def close(self) -> None:
-        """Begins to end the cluster where it is ours; ``join`` waits for it."""
+        """Begins to leave the cluster, which ends it where it is ours alone; ``join`` waits for it."""
         if not self._is_over.is_set():
             # Tune leaves references in cycles. One that is freed while Ray ends in its thread ends the process.
             gc.collect()
@@ -93,20 +138,19 @@ class Connection:
         self._thread.join()
 
     def _run(self) -> None:
-        import ray
-
         try:
-            # The search's own imports take a second. They are done here, beside the quick models, and not beside
-            # ray.init: two threads that import parts of Ray at once may each see the other's half.
-            import raytabdl.runtime.tune  # noqa: F401
+            with _PROCESS.lock:
+                # The search's own imports take a second. They are done here, beside the quick models, and not beside
+                # ray.init: two threads that import parts of Ray at once may each see the other's half.
+                import raytabdl.runtime.tune  # noqa: F401
 
             self._cluster = connect(self._n_cpus, dashboard=self._dashboard)
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits for the cluster
             self._error = error
         self._is_settled.set()
         self._is_over.wait()
-        if self._cluster is not None and self._cluster.is_own:
-            ray.shutdown()
+        if self._cluster is not None:
+            leave(self._cluster)
 
 
 def prepare_environment() -> None:
@@ -120,52 +164,83 @@ def prepare_environment() -> None:
 
 
 def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
-    """Uses the Ray that runs in this process, joins one, or starts a local one.
+    """Uses the Ray that runs in this process, joins one, or starts a local one; ``leave`` ends what was started.
 
     Joined is the cluster that RAY_ADDRESS names, or without it the one that the user's ``ray start`` made of this
-    machine, where it runs; RAY_ADDRESS=local joins none. A local one has ``n_cpus``, or else what this process may use.
-    Raises ClusterError where the cluster cannot be reached.
+    machine, where it runs; RAY_ADDRESS=local joins none. A local one has ``n_cpus``, or else what this process may use,
+    also for those who come while it runs. Raises ClusterError where the cluster cannot be reached.
     """
     prepare_environment()
+    with _PROCESS.lock:
+        import ray
+
+        if not ray.is_initialized():
+            _PROCESS.own = _join_or_start(n_cpus, dashboard)
+            _close_token_file()
+        elif _PROCESS.own is not None:
+            _PROCESS.own.n_users += 1
+        resources = ray.cluster_resources()
+        context = ray.get_runtime_context()
+        return Cluster(
+            _PROCESS.own is not None,
+            int(resources.get("CPU", 0)),
+            int(resources.get("GPU", 0)),
+            sum(bool(node["Alive"]) for node in ray.nodes()),
+            context.gcs_address,
+            str(ray._private.worker.get_dashboard_url() or ""),
+        )
+
+
+def leave(cluster: Cluster) -> None:
+    """Ends a Ray that raytabdl started, once all have left who use it in this process; one that was joined goes on."""
+    with _PROCESS.lock:
+        own = _PROCESS.own
+        if not cluster.is_own or own is None:
+            return
+        own.n_users -= 1
+        if own.n_users == 0:
+            _PROCESS.own = None
+            own.end()
+
+
+@contextmanager
+def connected(n_cpus: int | None = None) -> Iterator[Cluster]:
+    """The cluster of ``connect``, which is left with the block."""
+    cluster = connect(n_cpus)
+    try:
+        yield cluster
+    finally:
+        leave(cluster)
+
+
+def _join_or_start(n_cpus: int | None, dashboard: bool) -> _OwnRay | None:
+    """The Ray that was started, or None where one was joined."""
     import ray
 
-    is_own = False
-    if not ray.is_initialized():
-        address = os.environ.get("RAY_ADDRESS") or running_here() or "local"
-        options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    address = os.environ.get("RAY_ADDRESS") or running_here() or "local"
+    options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
+    try:
         if address == "local":
             logging.getLogger("ray").setLevel(logging.ERROR)  # as ``init`` does: it says how it rounds a quota
-            options |= {"num_cpus": n_cpus or n_ray_cpus(), "include_dashboard": dashboard}
-            is_own = True
-        try:
-            ray.init(**options)
-        except ray.exceptions.AuthenticationError as error:
-            raise ClusterError(
-                f"the Ray cluster at {address} refuses the token: set RAY_AUTH_TOKEN, or put the "
-                f"cluster's token into ~/.ray/auth_token ({error})"
-            ) from error
-        except ConnectionError as error:
-            raise ClusterError(
-                f"no Ray cluster at {address!r}: start one with `ray start --head`, or set RAY_ADDRESS=local; if one "
-                f"runs, set RAY_AUTH_MODE=token before ray is imported ({error})"
-            ) from error
-        except RuntimeError as error:
-            if "Version mismatch" not in str(error):
-                raise
-            raise ClusterError(
-                f"the Ray cluster at {address} has other versions than this process, install those it has: {error}"
-            ) from error
-        _close_token_file()
-    resources = ray.cluster_resources()
-    context = ray.get_runtime_context()
-    return Cluster(
-        is_own,
-        int(resources.get("CPU", 0)),
-        int(resources.get("GPU", 0)),
-        sum(bool(node["Alive"]) for node in ray.nodes()),
-        context.gcs_address,
-        str(ray._private.worker.get_dashboard_url() or ""),
-    )
+            return _OwnRay({**options, "num_cpus": n_cpus or n_ray_cpus(), "include_dashboard": dashboard})
+        ray.init(**options)
+        return None
+    except ray.exceptions.AuthenticationError as error:
+        raise ClusterError(
+            f"the Ray cluster at {address} refuses the token: set RAY_AUTH_TOKEN, or put the "
+            f"cluster's token into ~/.ray/auth_token ({error})"
+        ) from error
+    except ConnectionError as error:
+        raise ClusterError(
+            f"no Ray cluster at {address!r}: start one with `ray start --head`, or set RAY_ADDRESS=local; if one "
+            f"runs, set RAY_AUTH_MODE=token before ray is imported ({error})"
+        ) from error
+    except RuntimeError as error:
+        if "Version mismatch" not in str(error):
+            raise
+        raise ClusterError(
+            f"the Ray cluster at {address} has other versions than this process, install those it has: {error}"
+        ) from error
 
 
 def running_here() -> str | None:

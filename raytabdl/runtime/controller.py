@@ -9,7 +9,10 @@ from typing import Any
 import ray
 from ray.tune.execution.tune_controller import TuneController
 
+from raytabdl.runtime.shared import shared
 
+
+@shared
 @contextmanager
 def without_snapshots() -> Iterator[None]:
     """Within the block Tune's snapshots hold no trials; a run is resumed from its own records.

@@ -9,10 +9,13 @@ from typing import Any
 from ray.air.execution._internal.actor_manager import RayActorManager
 from ray.exceptions import OutOfMemoryError, RayActorError
 
+from raytabdl.runtime.shared import shared
+
 NODE_OUT_OF_MEMORY = "Ray ended the worker, since its node was about to run out of memory"
 """How the error of such a worker begins."""
 
 
+@shared
 @contextmanager
 def survived() -> Iterator[None]:
     """Within the block, a worker that Ray's memory monitor ends is one that was lost, as any other.

@@ -8,14 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from threadpoolctl import threadpool_limits
-
 from raytabdl.component import Horizon
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_trial, trial_of
 from raytabdl.history import BAG, Change, History, Result, Seconds, Status, Trial, trial_seed
 from raytabdl.metrics import logged
 from raytabdl.quick import QuickResult, train_quick
 from raytabdl.runtime.cores import n_cores
+from raytabdl.runtime.shared import one_blas_thread
 from raytabdl.search.bags import MARGIN
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class QuickFolds:
         others = [trial_of(member) for member in self.builder.candidates()]
         n_threads = self.run.settings.n_workers or n_cores()
         known = {result.trial_id for result in self.history.results} - {DUMMY}
-        with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(n_threads, "raytabdl-folds") as pool:
+        with one_blas_thread(), ThreadPoolExecutor(n_threads, "raytabdl-folds") as pool:
             for trial_id in dict.fromkeys(name for name in [*of_ensemble, *others] if name in known):
                 if self.is_over():
                     return

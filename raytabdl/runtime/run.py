@@ -20,7 +20,6 @@ from typing import Any
 
 import scipy.linalg  # noqa: F401  # brings an OpenBLAS of its own, which must be there when threads are limited
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 import raytabdl
 from raytabdl.clock import Clock
@@ -37,6 +36,7 @@ from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
 from raytabdl.runtime.limits import TrialLimits, gpu_share, placed_gigabytes, trial_resources
 from raytabdl.runtime.quick_folds import DUMMY, QuickFolds, publish
+from raytabdl.runtime.shared import one_blas_thread
 from raytabdl.search.brackets import Occupancy, Race, Rung, opening
 from raytabdl.search.policy import Plan, plan
 from raytabdl.search.portfolio import Portfolio, first_configurations, misfits
@@ -138,7 +138,7 @@ def connecting(settings: Settings) -> Iterator[Connection | None]:
         return
     # Ray's processes are forked while quick models are trained in another thread. OpenBLAS stops its threads at a fork,
     # and waits for ever where one of them is at work: so it works in the calling thread until Ray is over.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with one_blas_thread():
         connection = Connection(settings.n_workers)
         try:
             yield connection

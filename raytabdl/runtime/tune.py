@@ -8,7 +8,7 @@ import math
 import time
 import uuid
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.resume import Standing
 from raytabdl.runtime.scheduler import AsynchronousHyperBandForBOHB
 from raytabdl.runtime.searcher import PortfolioBOHB
+from raytabdl.runtime.shared import shared
 from raytabdl.runtime.trainable import Assignment, PipelineTrainable
 from raytabdl.search.samplers import Sampler
 from raytabdl.space import ROOT, Choices
@@ -356,8 +357,9 @@ class _LateActor:
             ray.kill(self._handle)
 
 
+@shared
 @contextlib.contextmanager
-def quiet() -> Any:
+def quiet() -> Iterator[None]:
     """Keeps Tune's own advice out of the user's output; what matters is in the history."""
     loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray._private.worker")]
     levels = [logger.level for logger in loggers]

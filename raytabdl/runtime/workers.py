@@ -1,6 +1,6 @@
 """The workers of a study: Ray, for as long as there is time.
 
-Ray is imported once its environment is set, which ``connect`` does: this module must not import it.
+Ray is imported once its environment is set, which ``connected`` does: this module must not import it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from raytabdl.clock import Clock
-from raytabdl.runtime.cluster import connect
+from raytabdl.runtime.cluster import connected
 from raytabdl.runtime.interrupt import Interrupt
 
 
@@ -26,13 +26,6 @@ class Workers:
 def workers(n: int | None, seconds: float) -> Iterator[Workers]:
     """Ray for so many seconds, joined or started for the block; a worker for each of its CPUs unless ``n`` says so."""
     clock = Clock.start(seconds)
-    with Interrupt() as interrupt:
-        cluster = connect(n)
+    with Interrupt() as interrupt, connected(n) as cluster:
         interrupt.renew()
-        try:
-            yield Workers(n or max(cluster.n_cpus, 1), lambda: interrupt.is_set() or clock.is_up())
-        finally:
-            if cluster.is_own:
-                import ray
-
-                ray.shutdown()
+        yield Workers(n or max(cluster.n_cpus, 1), lambda: interrupt.is_set() or clock.is_up())

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from raytabdl.exceptions import ClusterError, SettingError
-from raytabdl.runtime.cluster import connect, prepare_environment
+from raytabdl.runtime.cluster import connected, prepare_environment
 from raytabdl.space import Choices
 
 LOOPBACK = "127.0.0.1"
@@ -39,20 +39,17 @@ def served(
         raise SettingError("serving needs Ray Serve: pip install 'raytabdl[serve]'") from error
     import ray
 
-    cluster = connect()
-    if not cluster.is_own:
+    with connected():
         _check_no_other()
-    try:
         try:
-            serve.start(http_options={"host": host, "port": port})
-            serve.run(application(Path(path), choices), name="raytabdl", route_prefix="/")
-        except (RuntimeError, ray.exceptions.RayError) as error:
-            raise ClusterError(f"the model cannot be served on {host}:{port}: {error}") from error
-        yield f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    finally:
-        serve.shutdown()
-        if cluster.is_own:
-            ray.shutdown()
+            try:
+                serve.start(http_options={"host": host, "port": port})
+                serve.run(application(Path(path), choices), name="raytabdl", route_prefix="/")
+            except (RuntimeError, ray.exceptions.RayError) as error:
+                raise ClusterError(f"the model cannot be served on {host}:{port}: {error}") from error
+            yield f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        finally:
+            serve.shutdown()
 
 
 def _check_free(host: str, port: int) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +17,7 @@ from ray import __version__ as ray_version
 
 from raytabdl.exceptions import ClusterError
 from raytabdl.runtime import cluster
-from raytabdl.runtime.cluster import connect, prepare_environment, running_here
+from raytabdl.runtime.cluster import Connection, connect, connected, leave, prepare_environment, running_here
 
 
 @pytest.fixture
@@ -138,6 +142,82 @@ def test_without_a_number_it_has_the_cpus_that_quota_and_affinity_leave_to_the_p
     monkeypatch.setattr("ray._private.utils.get_num_cpus", lambda **_: counted)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(affinity)))
     assert asked_for("local", None, n_cpus=None)["num_cpus"] == n_cpus
+
+
+class FakeRay:
+    """Stands in for the start and the end of a Ray, and notes them with their threads."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, is_there: bool = False) -> None:
+        self.is_there = is_there
+        self.events: list[tuple[str, threading.Thread]] = []
+        monkeypatch.setenv("RAY_ADDRESS", "local")
+        monkeypatch.setattr("ray.is_initialized", lambda: self.is_there)
+        monkeypatch.setattr("ray.init", self.init)
+        monkeypatch.setattr("ray.shutdown", self.shutdown)
+        monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 2.0})
+        monkeypatch.setattr("ray.nodes", lambda: [{"Alive": True}])
+        monkeypatch.setattr("ray.get_runtime_context", lambda: SimpleNamespace(gcs_address="127.0.0.1:1"))
+        monkeypatch.setattr("ray._private.worker.get_dashboard_url", lambda: None)
+
+    def init(self, **options: Any) -> None:
+        self.events.append(("init", threading.current_thread()))
+        time.sleep(0.05)  # in which another thread may come
+        self.is_there = True
+
+    def shutdown(self) -> None:
+        self.events.append(("shutdown", threading.current_thread()))
+        self.is_there = False
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.events]
+
+
+def test_a_ray_that_was_started_is_ended_by_the_last_who_leaves_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRay(monkeypatch)
+    first, second = connect(2), connect(1)
+    assert (first.is_own, second.is_own) == (True, True)
+    leave(first)  # whoever started it
+    assert fake.names == ["init"]
+    leave(second)
+    assert fake.names == ["init", "shutdown"]
+    with connected(), connected():
+        pass
+    assert fake.names == ["init", "shutdown"] * 2
+
+
+def test_threads_that_come_at_once_start_one_ray_which_outlives_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux ends Ray's processes with the thread that started them."""
+    fake = FakeRay(monkeypatch)
+    with ThreadPoolExecutor(4) as pool:
+        clusters = list(pool.map(connect, [1] * 4))
+    assert fake.names == ["init"]
+    starter = fake.events[0][1]
+    assert starter.is_alive()  # the threads of the pool are not
+    for cluster_ in clusters:
+        leave(cluster_)
+    assert fake.events == [("init", starter), ("shutdown", starter)]
+    assert not starter.is_alive()
+
+
+def test_a_connection_that_ends_leaves_ray_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRay(monkeypatch)
+    first, second = Connection(1), Connection(1)
+    for connection in (first, second):
+        assert connection.cluster() is not None
+    first.close()
+    first.join()  # does not wait for the second
+    assert fake.names == ["init"]
+    second.close()
+    second.join()
+    assert fake.names == ["init", "shutdown"]
+
+
+def test_a_ray_of_the_users_is_never_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeRay(monkeypatch, is_there=True)
+    with connected() as joined:
+        assert not joined.is_own
+    assert fake.names == []
 
 
 def test_a_cluster_that_cannot_be_reached_is_named_with_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:

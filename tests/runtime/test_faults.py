@@ -444,3 +444,42 @@ def test_two_fits_in_a_process_each_start_and_end_a_ray_of_their_own(start_drive
     assert code == 0, err
     assert out.split("\n")[:2] == ["TRIALS 2 False", "TRIALS 2 False"]
     assert "Traceback" not in err, err
+
+
+AT_ONCE = """
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+import ray
+from threadpoolctl import threadpool_info
+from raytabdl import TabularClassifier, datasets
+
+X, y = datasets.load("car")
+
+def fit(name):
+    return TabularClassifier(15, n_workers=1, run_folder=f"{sys.argv[1]}/{name}").fit(X, y).score(X, y)
+
+def blas_threads():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+before = blas_threads()
+with ThreadPoolExecutor(2) as pool:
+    first = pool.submit(fit, "a")
+    time.sleep(4)  # so that the one that has started Ray ends first
+    second = pool.submit(fit, "b")
+    print("SCORES", first.result(), second.result())
+print("AFTER", ray.is_initialized(), min(blas_threads()) == min(before))
+"""
+
+
+@pytest.mark.slow
+def test_two_fits_at_once_share_a_ray_that_the_last_one_ends(start_driver: Callable[..., Driver]) -> None:
+    driver = start_driver(AT_ONCE)
+    code, out, err = driver.wait(90)
+    assert code == 0, err
+    scores, after = out.splitlines()
+    assert all(float(score) > 0.75 for score in scores.split()[1:])
+    assert after == "AFTER False True"
+    assert "Traceback" not in err, err
+    for name in ("a", "b"):
+        assert any(record["phase"] == "search" for record in records(driver.folder / name, "phases.jsonl"))
