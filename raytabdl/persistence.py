@@ -5,6 +5,7 @@ Nothing here writes or reads a pickle: JSON, plain arrays and safetensors only.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -29,6 +30,9 @@ _DTYPES = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int6
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 """How an address begins, also once it was made a path of; of a drive there is one letter."""
+
+_IRREPLACEABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV)
+"""What is said of a folder whose parent cannot be written, of a mount point, and of a folder of an image's layer."""
 
 FORMAT = 1
 """The version of the layout of run folders and saved models."""
@@ -147,20 +151,76 @@ def map_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """A temporary folder that takes the place of ``path`` when the block ends without an error."""
+    """A temporary folder that takes the place of ``path`` when the block ends without an error.
+
+    An empty folder that cannot be replaced, such as the mount point of a volume, is filled instead.
+    """
     make_folder(path.parent)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))  # mode 0700
+    with _beside(path) as temporary:
+        yield temporary
+        if temporary.parent == path:
+            _move_up(temporary)
+        else:
+            _take_the_place(temporary, path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A temporary folder beside ``path``, or in it where that is all that may be written."""
+    try:
+        temporary = _temporary_folder(path.parent, path.name)
+    except OSError as error:
+        if not _stays(path, error):
+            raise
+        temporary = _temporary_folder(path, path.name)
     try:
         yield temporary
-        for entry in temporary.rglob("*"):
-            _settle(entry)
-        old = temporary.with_name(f"{temporary.name}-old")
-        if path.exists():
-            path.rename(old)
-        temporary.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_folder(parent: Path, name: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f".{name}-", dir=parent))  # mode 0700
+
+
+def _take_the_place(temporary: Path, path: Path) -> None:
+    _settle_all(temporary)
+    old = temporary.with_name(f"{temporary.name}-old")
+    try:
+        if path.exists():
+            path.rename(old)
+    except OSError as error:
+        if not _stays(path, error):
+            raise
+        inside = _temporary_folder(path, path.name)
+        try:
+            shutil.copytree(temporary, inside, dirs_exist_ok=True)  # it may lie on another disk
+            _move_up(inside)
+        finally:
+            shutil.rmtree(inside, ignore_errors=True)
+    else:
+        temporary.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _move_up(temporary: Path) -> None:
+    """Moves what a folder holds into its parent, all of it or nothing; the manifest comes last, and says it is all."""
+    _settle_all(temporary)
+    moved: list[Path] = []
+    try:
+        for entry in sorted(temporary.iterdir(), key=lambda entry: entry.name == MANIFEST):
+            place = temporary.parent / entry.name
+            entry.rename(place)
+            moved.append(place)
+    except BaseException:
+        for place in moved:
+            place.rename(temporary / place.name)  # which is deleted
+        raise
+
+
+def _stays(path: Path, error: OSError) -> bool:
+    """Whether a folder is empty and can be filled, where an error says that it cannot be replaced."""
+    return error.errno in _IRREPLACEABLE and path.is_dir() and not any(path.iterdir())
 
 
 def write_manifest(folder: Path, names: Iterable[str]) -> None:
@@ -212,6 +272,11 @@ def reading(path: Path) -> Iterator[None]:
         raise CorruptModelError(
             f"{path} does not hold what was written ({type(error).__name__}: {error}); restore it from a copy"
         ) from error
+
+
+def _settle_all(folder: Path) -> None:
+    for entry in folder.rglob("*"):
+        _settle(entry)
 
 
 def _settle(entry: Path) -> None:

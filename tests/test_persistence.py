@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -91,6 +93,82 @@ def test_a_folder_that_fails_midway_leaves_the_old_one_and_nothing_else(tmp_path
         raise RuntimeError
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert [path.name for path in (tmp_path / "model").iterdir()] == ["old"]
+
+
+class Volume:
+    """An empty folder that may be filled and not replaced: the tests run as root, whom no mode of a folder stops."""
+
+    def __init__(self, path, monkeypatch, what):
+        path.mkdir()
+        self.path = path
+        self.renamed = []
+        self.fails_at = None
+        self._what = what
+        self._mkdtemp, self._rename = tempfile.mkdtemp, Path.rename
+        monkeypatch.setattr(tempfile, "mkdtemp", self.mkdtemp)
+
+        def rename(entry, target):
+            return self.rename(entry, target)
+
+        monkeypatch.setattr(Path, "rename", rename)
+
+    def mkdtemp(self, *, prefix, dir):
+        if self._what in (errno.EACCES, errno.EROFS) and dir == self.path.parent:
+            raise OSError(self._what, os.strerror(self._what), str(dir))
+        return self._mkdtemp(prefix=prefix, dir=dir)
+
+    def rename(self, entry, target):
+        if self.path in (entry, target):
+            raise OSError(self._what, os.strerror(self._what), str(entry))
+        if len(self.renamed) == self.fails_at:
+            self.fails_at = None
+            raise OSError(errno.ENOSPC, "no space left on device")
+        self.renamed.append(Path(target).name)
+        return self._rename(entry, target)
+
+
+@pytest.fixture(params=[errno.EACCES, errno.EROFS, errno.EBUSY, errno.EPERM, errno.EXDEV], ids=errno.errorcode.get)
+def volume(tmp_path, monkeypatch, request):
+    return Volume(tmp_path / "model", monkeypatch, request.param)
+
+
+def fill(path):
+    with whole_folder(path) as folder:
+        (folder / "models").mkdir()
+        (folder / "models" / "weights").write_text("weights")
+        (folder / MANIFEST).write_text("hashes")
+        (folder / "run.json").write_text("run")
+
+
+def test_an_empty_folder_that_cannot_be_replaced_is_filled_the_manifest_last(volume, tmp_path):
+    fill(volume.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert {path.name for path in volume.path.iterdir()} == {"models", "run.json", MANIFEST}
+    assert (volume.path / "models" / "weights").read_text() == "weights"
+    assert mode(volume.path / "models" / "weights") == mode(volume.path / "run.json") == 0o600
+    assert volume.renamed[-1] == MANIFEST
+
+
+@pytest.mark.parametrize("n_moved", [0, 1, 2])
+def test_one_that_cannot_be_filled_whole_stays_empty(volume, tmp_path, n_moved):
+    volume.fails_at = n_moved
+    with pytest.raises(OSError, match="no space"):
+        fill(volume.path)
+    assert list(tmp_path.rglob("*")) == [volume.path]
+
+
+def test_one_whose_content_fails_midway_stays_empty(volume, tmp_path):
+    with pytest.raises(RuntimeError), whole_folder(volume.path) as folder:
+        (folder / "new").touch()
+        raise RuntimeError
+    assert list(tmp_path.rglob("*")) == [volume.path]
+
+
+def test_one_that_holds_something_is_left_as_it_is(volume, tmp_path):
+    (volume.path / "mine").touch()
+    with pytest.raises(OSError):
+        fill(volume.path)
+    assert set(tmp_path.rglob("*")) == {volume.path, volume.path / "mine"}
 
 
 def test_mapped_arrays_are_those_that_were_written_and_the_file_stays_as_it_is(tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
+import os
 import resource
 import shutil
 import signal
@@ -121,6 +123,28 @@ def test_a_full_disk_leaves_the_model_that_was_saved_before(clf: TabularClassifi
     assert sorted(tmp_path.rglob("*")) == before
     loaded = TabularClassifier.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.predict_proba(table()[0]), clf.predict_proba(table()[0]))
+
+
+def test_a_model_is_saved_to_the_empty_mount_point_of_a_volume(
+    clf: TabularClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def busy(entry: Path, target: Path) -> Path:
+        if tmp_path in (entry.parent, target.parent):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(entry))
+        return rename(entry, target)
+
+    monkeypatch.setattr(Path, "rename", busy)
+    for save in (clf.save, clf.reselect):
+        volume = tmp_path / save.__name__
+        volume.mkdir()
+        save(volume)
+        loaded = TabularClassifier.load(volume)
+        assert loaded.predict_proba(table()[0]).shape == (N, 2)
+        with pytest.raises(RunFolderError, match=f"{volume} cannot be written: .*busy"):
+            save(volume)  # it holds a model now
+        assert TabularClassifier.load(volume).classes_.tolist() == ["no", "yes"]
 
 
 def test_a_full_disk_ends_a_fit_with_an_error_that_names_the_folder(tmp_path: Path) -> None:
