@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from raytabdl.exceptions import DataError
@@ -83,12 +86,15 @@ def _is_readable(value: Any, column: Column) -> bool:
 
 
 def answer(predictor: Predictor, predictions: Array) -> dict[str, Any]:
-    """The answer to a request: ``predictions``, and of a classifier the ``probabilities`` of each class by its name."""
+    """The answer to a request: ``predictions``, and of a classifier the ``probabilities`` of each class by its name.
+
+    A label that JSON lacks, such as a date, stands for itself as a string.
+    """
     if predictor.classes is None:
         return {"predictions": predictions.tolist()}
-    names = [str(label) for label in predictor.classes]
+    names = [str(_in_json(label)) for label in predictor.classes]
     return {
-        "predictions": predictor.decide(predictions).tolist(),
+        "predictions": [_in_json(label) for label in predictor.decide(predictions)],
         "probabilities": [dict(zip(names, row, strict=True)) for row in predictions.tolist()],
     }
 
@@ -101,4 +107,22 @@ def description(predictor: Predictor) -> dict[str, Any]:
         "task": predictor.target.task_type.value,
         "columns": [{"name": name, "kind": kinds[name]} for name in names],
     }
-    return described if predictor.classes is None else {**described, "classes": predictor.classes.tolist()}
+    if predictor.classes is None:
+        return described
+    return {**described, "classes": [_in_json(label) for label in predictor.classes]}
+
+
+def _in_json(label: Any) -> str | bool | int | float:
+    """A label as JSON can hold it: strings, booleans and numbers as they are, and others as they are printed.
+
+    >>> _in_json(np.int64(3)), _in_json(np.datetime64("2020-05-01")), _in_json(b"yes")
+    (3, '2020-05-01', 'yes')
+    """
+    if isinstance(label, (np.bool_, np.number)) and not isinstance(label, np.timedelta64):  # which numpy counts as one
+        label = label.item()
+    if isinstance(label, bytes):
+        with suppress(UnicodeDecodeError):
+            return label.decode()
+    if isinstance(label, (str, bool, int)) or (isinstance(label, float) and math.isfinite(label)):
+        return label
+    return str(label)

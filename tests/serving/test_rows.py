@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pandas as pd
 import pytest
 
 from raytabdl.estimators import load
+from raytabdl.labels import array_of_objects
 from raytabdl.predictor import Predictor
 from raytabdl.serving.rows import BadRequestError, answer, description, read_rows
 
@@ -97,6 +101,36 @@ def test_an_answer_has_labels_and_their_probabilities(predictor: Predictor) -> N
         assert list(row) == ["few", "many", "some"]
         assert list(row.values()) == own.tolist()
         assert max(row, key=row.__getitem__) == label
+
+
+@pytest.mark.parametrize(
+    ("classes", "written"),
+    [
+        (["few", "many", "some"], ["few", "many", "some"]),
+        ([False, 1, 2.5], [False, 1, 2.5]),
+        (np.array([1, 2, 3]), [1, 2, 3]),
+        ([datetime.date(2020, 5, day) for day in (1, 2, 3)], ["2020-05-01", "2020-05-02", "2020-05-03"]),
+        ([Decimal("0.10"), Decimal("0.20"), Decimal("0.30")], ["0.10", "0.20", "0.30"]),
+        ([b"few", b"\xff", "caf\u00e9".encode()], ["few", r"b'\xff'", "caf\u00e9"]),
+        (np.array([b"a", b"b", b"c"]), ["a", "b", "c"]),
+        (pd.date_range("2020-05-01", periods=3).to_numpy("M8[s]"), [f"2020-05-0{day}T00:00:00" for day in (1, 2, 3)]),
+        (pd.to_timedelta([1, 2, 3], "D").to_numpy("m8[s]"), ["86400 seconds", "172800 seconds", "259200 seconds"]),
+        (list(pd.date_range("2020-05-01", periods=3)), [f"2020-05-0{day} 00:00:00" for day in (1, 2, 3)]),
+        ([("a", 1), ("b", 2), ("c", 3)], ["('a', 1)", "('b', 2)", "('c', 3)"]),
+        ([1.0, 2.0, float("inf")], [1.0, 2.0, "inf"]),
+    ],
+    ids=lambda value: type(value[0]).__name__ if isinstance(value, np.ndarray) else None,
+)
+def test_labels_that_json_lacks_are_strings_wherever_they_stand(
+    predictor: Predictor, classes: Any, written: list[Any]
+) -> None:
+    labels = classes if isinstance(classes, np.ndarray) else array_of_objects(classes)
+    other = replace(predictor, classes=labels)
+    given = json.loads(json.dumps(answer(other, np.eye(3)), allow_nan=False))
+    assert given["predictions"] == written
+    assert [type(label) for label in given["predictions"]] == [type(label) for label in written]
+    assert [list(row) for row in given["probabilities"]] == [list(map(str, written))] * 3
+    assert json.loads(json.dumps(description(other), allow_nan=False))["classes"] == written
 
 
 def test_an_answer_of_a_regressor_has_values() -> None:
