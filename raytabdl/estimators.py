@@ -345,6 +345,12 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
         check_is_fitted(self)
         return self.predictor_.predict(X)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The accuracy on further rows: a table and its classes, or a path and the name of a column, as for ``fit``."""
+        check_is_fitted(self)
+        X, y, of_rows = table_and_target(X, y, {"sample_weight": sample_weight})
+        return float(super().score(X, y, **of_rows))
+
     def _encode_target(self, y: Any) -> tuple[NDArray[Any] | None, NDArray[Any]]:
         codes, classes = encode_labels(y)
         return classes, codes
@@ -359,6 +365,12 @@ class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
         """The value of each row."""
         check_is_fitted(self)
         return self.predictor_.predict(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R2 on further rows: a table and its values, or a path and the name of a column, as for ``fit``."""
+        check_is_fitted(self)
+        X, y, of_rows = table_and_target(X, y, {"sample_weight": sample_weight})
+        return float(super().score(X, y, **of_rows))
 
     def _encode_target(self, y: Any) -> tuple[NDArray[Any] | None, NDArray[Any]]:
         return None, encode_values(y)

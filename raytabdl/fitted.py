@@ -98,8 +98,9 @@ class Fitted:
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """The value of each metric of the task on further rows, which ``fit`` has not seen; NaN where it has none.
 
-        ``score`` is scikit-learn's, accuracy or R2, whatever the metric of the fit. Raises DataError where a target is
-        missing or of a class that training did not see.
+        The rows are given as to ``fit``: a table and its target, or a path and the name of a column. ``score`` is
+        scikit-learn's, accuracy or R2, whatever the metric of the fit. Raises DataError where a target is missing or of
+        a class that training did not see.
         """
         check_is_fitted(self)
         X, y, _ = table_and_target(X, y)

@@ -238,7 +238,7 @@ def test_the_same_seed_gives_the_same_model() -> None:
 
 def test_what_is_not_fitted_says_so() -> None:
     unfitted = TabularClassifier()
-    calls = (unfitted.predict, unfitted.predict_proba, unfitted.save)
+    calls = (unfitted.predict, unfitted.predict_proba, unfitted.save, lambda path: unfitted.score(path, "y"))
     for call in calls:
         with pytest.raises(NotFittedError):
             call("anything")

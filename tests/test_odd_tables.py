@@ -196,6 +196,21 @@ def test_a_file_stands_for_its_table_and_a_name_for_its_target(name: str, tmp_pa
         TabularClassifier(time_limit=SECONDS).fit(path, "reply")
 
 
+def test_a_file_and_a_name_are_scored_as_their_table_and_target(tmp_path: Path) -> None:
+    path, weights = tmp_path / "t.parquet", np.arange(N) % 3
+    table(answer=YES, value=AGE**2, weight=weights).to_parquet(path)
+    for cls, target, y in ((TabularClassifier, "answer", YES), (TabularRegressor, "value", AGE**2)):
+        X = table(**({"value": AGE**2} if target == "answer" else {"answer": YES}))
+        fitted = cls(time_limit=1).fit(path, target, sample_weight="weight")
+        assert fitted.score(path, target, sample_weight="weight") == fitted.score(X, y, weights)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it does not know the weights
+            assert fitted.score(str(path), target) == fitted.score(X, y)
+            assert fitted.evaluate(path, target) == pytest.approx(fitted.evaluate(X, y), nan_ok=True)
+        with pytest.raises(DataError, match="the table does not have, 'reply'"):
+            fitted.score(path, "reply")
+
+
 # Targets.
 
 FEW = table().head(6)
