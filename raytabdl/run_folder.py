@@ -150,7 +150,10 @@ class RunFolder:
         """Raises RunFolderError where the path holds another run, or something else."""
         if not self.is_free():
             way_out = f", or go on with its run: raytabdl resume {self.path}" if self.run_json.exists() else ""
-            raise RunFolderError(f"{self.path} is not an empty folder; choose another one, delete it{way_out}")
+            raise RunFolderError(
+                f"{self.path} is not an empty folder; choose another one for each fit (or leave run_folder out, as for "
+                f"the copies that cross_val_score and GridSearchCV fit), delete it{way_out}"
+            )
 
     def create(self) -> None:
         """Makes the folder. Raises RunFolderError where it cannot be written or holds another run."""

@@ -271,7 +271,7 @@ def test_a_folder_with_another_run_is_refused_before_any_work(fitted: TabularCla
 
 def test_a_folder_with_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(RunFolderError, match=r"not an empty folder; choose another one, delete it$"):
+    with pytest.raises(RunFolderError, match=r"not an empty folder; choose another one .*, delete it$"):
         TabularClassifier(time_limit=1, run_folder=tmp_path).fit(table(), labels())
 
 

@@ -611,6 +611,13 @@ def test_it_is_cross_validated() -> None:
     assert (scores > 0.3).all()
 
 
+def test_copies_of_one_run_folder_say_to_leave_it_out(tmp_path: Path) -> None:
+    X = table()
+    clf = TabularClassifier(time_limit=0.5, run_folder=tmp_path / "run")
+    with pytest.raises(RunFolderError, match=r"for each fit \(or leave run_folder out, .*GridSearchCV"):
+        cross_val_score(clf, X, labels(X), cv=2, error_score="raise")
+
+
 def test_it_is_searched_over() -> None:
     X = table()
     search = GridSearchCV(TabularRegressor(0.8), {"metric": ["rmse", "mae"]}, cv=2, error_score="raise")
