@@ -285,17 +285,18 @@ def test_pipelines_of_one_folder_share_a_fold_whatever_their_seeds_and_networks(
 @pytest.mark.parametrize(
     ("y", "bounds"),
     [
-        ([-1.0, 0.0, 3.0], [-3.0, 5.0]),  # half of the range on each side
-        ([0.0, 2.0], [0.0, 3.0]),  # counts and prices are not below 0
-        ([-2.0, -1.0], [-2.5, -0.5]),
-        ([-2.0, 0.0], [-3.0, 0.0]),
+        (np.linspace(-1.0, 3.0, 201), [-1.0 - 1.8, 3.0 + 1.8]),  # half of nine tenths of the range on each side
+        ([*np.linspace(-1.0, 3.0, 201), 1e6], [-1.0 - 1.8, 1e6 + 1.8]),  # whatever the end of the tail
+        ([0.0, 2.0], [0.0, 2.9]),  # counts and prices are not below 0
+        ([-2.0, -1.0], [-2.45, -0.55]),
+        ([-2.0, 0.0], [-2.9, 0.0]),
         ([7.0, 7.0], [7.0, 7.0]),
     ],
 )
 def test_predictions_of_a_regression_stay_near_what_was_seen(y, bounds):
     standard = Standard.of(np.array(y))
-    assert standard.value(np.array([-100.0, 100.0])).tolist() == bounds
-    assert standard.standardised(np.array([np.mean(y)])).tolist() == [0.0]
+    np.testing.assert_allclose(standard.value(np.array([-100.0, 100.0])), bounds, atol=0.05)
+    np.testing.assert_allclose(standard.standardised(np.array([np.mean(y)])), [0.0], atol=1e-9)
 
 
 def test_values_that_grow_are_predicted_to_grow_further():

@@ -9,7 +9,7 @@ import numpy as np
 from raytabdl.inputs import Array, Weights, mean_and_deviation
 
 MARGIN = 0.5
-"""Of the range of the targets, by which predictions may leave it on each side."""
+"""Of the width of the middle nine tenths of the targets, by which predictions may leave their range on each side."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Standard:
     @classmethod
     def of(cls, y: Array, weights: Weights = None) -> Standard:
         mean, deviation = mean_and_deviation(y, weights)
-        return cls(mean, deviation if deviation > 0 else 1.0, *_bounds(float(y.min()), float(y.max())))
+        return cls(mean, deviation if deviation > 0 else 1.0, *_bounds(y))
 
     def standardised(self, y: Array) -> Array:
         return (y - self.mean) / self.deviation
@@ -39,7 +39,8 @@ class Standard:
         return np.clip(standardised.astype(np.float64) * self.deviation + self.mean, self.lowest, self.highest)
 
 
-def _bounds(lowest: float, highest: float) -> tuple[float, float]:
-    margin = MARGIN * (highest - lowest)
-    below, above = lowest - margin, highest + margin
+def _bounds(y: Array) -> tuple[float, float]:
+    lowest, highest = float(y.min()), float(y.max())
+    low, high = np.quantile(y, [0.05, 0.95])  # the ends of a long tail are no measure of what may come
+    below, above = lowest - MARGIN * float(high - low), highest + MARGIN * float(high - low)
     return max(below, 0.0) if lowest >= 0 else below, min(above, 0.0) if highest <= 0 else above
