@@ -341,7 +341,7 @@ def _some_rows(y: Array, weights: Weights, most: int, *, is_classification: bool
         return rows, own
     codes = y.astype(np.int64)
     counts = np.bincount(codes)
-    least = np.minimum(counts, min(LEAST_OF_CLASS, most // np.count_nonzero(counts)))
+    least = np.minimum(counts, min(LEAST_OF_CLASS, most // int(np.count_nonzero(counts))))
     rare = np.flatnonzero(np.bincount(codes[rows], minlength=len(counts)) < least)
     if len(rare) == 0:
         return rows, own
