@@ -95,9 +95,9 @@ def test_any_frame_becomes_finite_numbers_and_known_codes(frame: pd.DataFrame, d
         y = data.draw(labels(len(frame)))
         before = copy.deepcopy((frame, y))
         codes, found = encode_labels(y)
-        task = make_task(frame, codes, infer_target(codes, found.classes), 5, np.random.default_rng(0))
+        task = make_task(frame, codes, infer_target(found), 5, np.random.default_rng(0))
         inputs = task.inputs
-        assert [found.classes[code] for code in codes] == list(y)
+        assert [found[code] for code in codes] == list(y)
         assert not np.isinf(inputs.numeric).any()
         assert (np.abs(inputs.numeric[~np.isnan(inputs.numeric)]) < 1e31).all()
         assert ((inputs.categorical >= 0) & (inputs.categorical < np.array(inputs.cardinalities, int))).all()

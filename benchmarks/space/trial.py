@@ -53,7 +53,7 @@ def read_rows(name: str) -> Rows:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of classes with a single row
         values, classes = _encoded(y, table.task)
-        task = make_task(X, values, infer_target(values, classes), N_FOLDS, rng)
+        task = make_task(X, values, infer_target(classes), N_FOLDS, rng)
     new = task.schema.encode(frame.iloc[:n_new].drop(columns=table.target))
     new.numeric[0], new.categorical[0] = np.nan, 0
     new.numeric[1] *= _FAR
@@ -64,8 +64,7 @@ def _encoded(y: pd.Series, task: str) -> tuple[Any, Any]:
     """The target as models learn it, and the classes of a classification."""
     if task == "regression":
         return encode_values(y), None
-    codes, labels = encode_labels(y)
-    return codes, labels.classes
+    return encode_labels(y)
 
 
 def run_trial(config: Config, choices: Choices, rows: Rows, seed: int) -> None:
