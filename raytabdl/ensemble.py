@@ -16,7 +16,8 @@ from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.objectives import AT_ONCE, objective
 
 _SMALLEST = 1e-12
-_N_DIGITS = 9
+_SLACK = 1e-3
+"""Of the loss: so much worse calibrated predictions may be, whose rounding makes and breaks ties of ranks."""
 
 
 @dataclass(frozen=True)
@@ -192,10 +193,12 @@ class EnsembleBuilder:
             chosen.append(select(predictions, y, log_loss, size=self.size, weights=weights))
         found = []
         for each in chosen:
+            plain = self._tuned(each, predictions, y, weights)
             scaling = vector_scaling(y, each.predict(predictions), weights)
-            for own in (scaling, ()) if scaling else ((),):
-                found.append(self._tuned(replace(each, scaling=own), predictions, y, weights))
-        return min(found, key=lambda each: round(each.loss, _N_DIGITS))  # of equals the first, which is calibrated
+            calibrated = self._tuned(replace(each, scaling=scaling), predictions, y, weights) if scaling else plain
+            is_worse = calibrated.loss > plain.loss + _SLACK * abs(plain.loss)
+            found.append(plain if is_worse else calibrated)
+        return min(found, key=lambda each: each.loss)
 
     def _tuned(self, ensemble: Ensemble, predictions: Mapping[str, Array], y: Array, weights: Weights) -> Ensemble:
         """The ensemble with the factors by which it decides best on the rows that it was selected on."""

@@ -244,6 +244,24 @@ def test_a_member_on_another_fold_belongs_to_the_trial_that_it_repeats():
     assert fold_of("0005@27") == fold_of("quick-dummy@1") == 0
 
 
+def test_ties_of_ranks_that_rounding_makes_do_not_keep_probabilities_from_being_calibrated():
+    """Of pairs that differ in the last bit alone scaling makes ties, by which the area under the curve is less."""
+    rng = np.random.default_rng(0)
+    true = rng.uniform(0.05, 0.95, 400)
+    y = (rng.random(400) < true).astype(np.int64)
+    flat = 0.4 + 0.1 * true
+    pairs = rng.uniform(0.4, 0.5, 50)
+    y = np.concatenate([y, np.zeros(50, np.int64), np.ones(50, np.int64)])
+    flat = np.concatenate([flat, pairs, np.nextafter(pairs, 1)])
+    predictions = np.stack([1 - flat, flat], axis=1)
+    builder = EnsembleBuilder(y, CLASSIFICATION["roc_auc"])
+    builder.add("flat@1", predictions)
+    ensemble = builder.ensemble()
+    assert ensemble is not None
+    assert ensemble.loss > builder.metric.loss(y, predictions)
+    assert LOG_LOSS.loss(y, ensemble.predict({"flat@1": predictions})) < LOG_LOSS.loss(y, predictions) - 0.05
+
+
 def folds_of(errors, n_folds=3, n_rows=40):
     """A builder with 3 folds; the members of each trial are off by its error, with a sign for each row."""
     rng = np.random.default_rng(0)
