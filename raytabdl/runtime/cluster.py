@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import stat
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -159,8 +160,20 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, value)
     # Ray turns token authentication on by itself where it starts a cluster. Where it joins one by its address it does
     # not, and a cluster with a token then refuses it; one without can be joined only while there is none here either.
-    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH") or token_file().exists():
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    has_token = os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH") or token_file().exists()
+    if has_token and "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        if "ray" in sys.modules:
+            _have_ray_read_it()
+
+
+def _have_ray_read_it() -> None:
+    """Ray reads its environment when it is imported; else what it starts would have a token, and this process none."""
+    import ray
+    from ray._raylet import Config
+
+    if not ray.is_initialized():
+        Config.initialize("")
 
 
 def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:

@@ -1,13 +1,17 @@
-"""What Tune's controller has no settings for: its workers, ended at once, and its snapshots of all trials."""
+"""What Tune has no settings for: workers ended at once, snapshots of all trials, and searches of several threads."""
 
 from __future__ import annotations
 
+import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import ray
+from ray import tune
 from ray.tune.execution.tune_controller import TuneController
+from ray.tune.registry import TRAINABLE_CLASS, _global_registry, register_trainable
 
 from raytabdl.runtime.shared import shared
 
@@ -29,6 +33,26 @@ def without_snapshots() -> Iterator[None]:
         yield
     finally:
         TuneController._get_trial_checkpoints = stock  # type: ignore[method-assign]
+
+
+_REGISTRY = threading.Lock()
+
+
+@contextmanager
+def registered(trainable: type[tune.Trainable]) -> Iterator[str]:
+    """The name of a trainable for Tune, for the block, which no other search has.
+
+    By the name of its class another search at the same time would be handed it too. Tune's registry of the process is
+    for one thread at a time.
+    """
+    name = f"{trainable.__name__}-{uuid.uuid4().hex[:12]}"
+    with _REGISTRY:
+        register_trainable(name, trainable)
+    try:
+        yield name
+    finally:
+        with _REGISTRY:
+            _global_registry.unregister(TRAINABLE_CLASS, name)
 
 
 def kill_workers(controller: Any) -> None:

@@ -10,6 +10,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import ray
@@ -23,7 +24,7 @@ from raytabdl.history import History
 from raytabdl.metrics import Metric
 from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.controller import without_snapshots
+from raytabdl.runtime.controller import registered, without_snapshots
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
 from raytabdl.runtime.limits import TrialLimits
@@ -131,8 +132,8 @@ def run_search(
     )
     loggers = [GuardedLogger(logger) for logger in search.loggers]
     metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
-    tuner = tune.Tuner(
-        _trainable(search, actor.name),
+    tuner = partial(
+        tune.Tuner,
         tune_config=tune.TuneConfig(
             search_alg=searcher,
             scheduler=scheduler,
@@ -158,8 +159,8 @@ def run_search(
         ),
     )
     try:
-        with quiet(), survived(), without_snapshots():
-            tuner.fit()
+        with quiet(), survived(), without_snapshots(), registered(_trainable(search, actor.name)) as trainable:
+            tuner(trainable).fit()
         keep_events(search.folder)
         for logger in loggers:
             logger.warn()

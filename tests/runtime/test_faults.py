@@ -482,4 +482,4 @@ def test_two_fits_at_once_share_a_ray_that_the_last_one_ends(start_driver: Calla
     assert after == "AFTER False True"
     assert "Traceback" not in err, err
     for name in ("a", "b"):
-        assert any(record["phase"] == "search" for record in records(driver.folder / name, "phases.jsonl"))
+        assert any(record["phase"] == "Ray ready" for record in records(driver.folder / name, "phases.jsonl"))
