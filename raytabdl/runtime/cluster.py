@@ -170,7 +170,7 @@ def prepare_environment() -> None:
 def _have_ray_read_it() -> None:
     """Ray reads its environment when it is imported; else what it starts would have a token, and this process none."""
     import ray
-    from ray._raylet import Config
+    from ray._raylet import Config  # type: ignore[attr-defined]
 
     if not ray.is_initialized():
         Config.initialize("")

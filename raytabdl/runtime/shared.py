@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import OpenBLASController, threadpool_limits
 
 
 def shared(make: Callable[[], AbstractContextManager[object]]) -> Callable[[], AbstractContextManager[None]]:
@@ -38,5 +39,19 @@ def shared(make: Callable[[], AbstractContextManager[object]]) -> Callable[[], A
     return block
 
 
-one_blas_thread = shared(lambda: threadpool_limits(limits=1, user_api="blas"))
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Set and taken back by one thread: threadpoolctl (3.8) heeds no other while the one that set a limit lives."""
+    with ThreadPoolExecutor(1, "raytabdl-blas") as pool:
+        if hasattr(OpenBLASController, "clear_controlling_thread"):
+            OpenBLASController.clear_controlling_thread(force=True)  # the user's own thread may have set one
+        limits = pool.submit(threadpool_limits, limits=1, user_api="blas").result()
+        pool.submit(limits.__enter__).result()
+        try:
+            yield
+        finally:
+            pool.submit(limits.__exit__, None, None, None).result()
+
+
+one_blas_thread = shared(_one_blas_thread)
 """BLAS works in the thread that calls it, until the last of the blocks is over."""
