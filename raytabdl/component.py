@@ -121,7 +121,7 @@ class Horizon:
 
     def iterations(self, model: type[Classic], budget: int) -> int:
         """The iterations that a classic model has done at a budget."""
-        share = self.iteration_share if model.is_shortened else 1.0
+        share = min(self.iteration_share, model.most_horizons) if model.is_shortened else 1.0
         return max(1, round(model.horizon * share * budget / self.max_budget))
 
 
@@ -204,6 +204,9 @@ class Classic(Component):
 
     horizon: ClassVar[int]
     """Iterations at the full budget, before the share that the time limit leaves (``Horizon``)."""
+
+    most_horizons: ClassVar[float] = 2.0
+    """So many times the iterations of its horizon it is trained at most, whatever the time."""
 
     is_shortened: ClassVar[bool] = True
     """Whether that share is for it; not where iterations cost next to nothing, or are parts of the rows."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from raytabdl.classic.scores import RawScores, Scores, predictions_of
 from raytabdl.component import Choice, Classic, Integer, Real, Space
 from raytabdl.exceptions import CorruptModelError, DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
@@ -50,6 +51,7 @@ class CatBoost(Classic):
         "grow_policy": Choice(("SymmetricTree", "Depthwise"), "SymmetricTree"),
     }
     horizon: ClassVar[int] = 540
+    most_horizons: ClassVar[float] = 8.0
 
     def __init__(
         self,
@@ -100,6 +102,7 @@ class CatBoost(Classic):
         self._folder: Path | None = None
         self._trained_on: Inputs | None = None
         self._pool: Any = None
+        self._scores = RawScores()
 
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         import catboost
@@ -119,11 +122,20 @@ class CatBoost(Classic):
         self.model_ = model
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
-        kind = "Probability" if self.target.task_type.is_classification else "RawFormulaVal"
-        predictions: Array = self.model_.predict(
-            pool_of(X, None), prediction_type=kind, ntree_end=n_iterations, thread_count=self.parameters["thread_count"]
+        n_iterations = min(n_iterations, self.model_.tree_count_)
+        if self._trained_on is None:  # a model that only predicts would keep the user's rows
+            return predictions_of(self._of_rounds(X, 0, n_iterations), self.target)
+        return predictions_of(self._scores.up_to(X, n_iterations, self._of_rounds), self.target)
+
+    def _of_rounds(self, X: Inputs, first: int, end: int) -> Scores:
+        scores: Scores = self.model_.predict(
+            pool_of(X, None),
+            prediction_type="RawFormulaVal",
+            ntree_start=first,
+            ntree_end=end,
+            thread_count=self.parameters["thread_count"],
         )
-        return predictions
+        return scores
 
     def save(self, folder: Path) -> None:
         self.model_.save_model(str(folder / "catboost.cbm"))

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from raytabdl.classic.scores import RawScores, Scores, predictions_of
 from raytabdl.component import Choice, Classic, Integer, Real, Space
 from raytabdl.exceptions import CorruptModelError, DataError
 from raytabdl.inputs import Array, Inputs, Target, TaskType
@@ -29,17 +30,18 @@ class LightGBM(Classic):
         "bagging_fraction": Real(0.5, 1.0, 0.9),
         "lambda_l2": Real(1e-3, 10.0, 0.1, log=True),
         "cat_smooth": Real(1.0, 100.0, 10.0, log=True),
+        "extra_trees": Choice((False, True), False),
     }
     full_space: ClassVar[Space] = {
         "learning_rate": Real(0.005, 0.2, 0.05, log=True),
         "num_leaves": Integer(2, 512, 31, log=True),
-        "extra_trees": Choice((False, True), False),
         "lambda_l1": Real(0.0, 1.0, 0.0),
         "cat_l2": Real(0.01, 100.0, 10.0, log=True),
         "min_data_per_group": Integer(2, 200, 100, log=True),
         "max_cat_to_onehot": Integer(4, 100, 4, log=True),
     }
     horizon: ClassVar[int] = 540
+    most_horizons: ClassVar[float] = 8.0
 
     def __init__(
         self,
@@ -88,7 +90,7 @@ class LightGBM(Classic):
         self.n_threads = n_threads
         self.booster_: Any = None
         self._trained_on: Inputs | None = None
-        self._predicted: tuple[Inputs, int, NDArray[np.float64]] | None = None
+        self._scores = RawScores()
 
     def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
         import lightgbm
@@ -122,31 +124,15 @@ class LightGBM(Classic):
                 break  # no leaf can be split: there is no further tree, and never the iteration that was asked for
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
-        raw = self._raw(X, n_iterations)
-        if self.target.task_type is TaskType.REGRESSION:
-            return raw
-        if self.target.task_type is TaskType.BINARY:
-            positive = 0.5 * (1.0 + np.tanh(0.5 * raw))  # the logistic function, which does not overflow this way
-            return np.stack([1 - positive, positive], axis=1)
-        weights: NDArray[np.float64] = np.exp(raw - raw.max(axis=1, keepdims=True))
-        return np.asarray(weights / weights.sum(axis=1, keepdims=True))
-
-    def _raw(self, X: Inputs, n_iterations: int) -> NDArray[np.float64]:
-        """Raw scores, which add up over iterations: rows that were scored before need only the new trees."""
         n_iterations = min(n_iterations, max(1, self.booster_.current_iteration()))
-        done, scores = 0, np.zeros(())
-        if self._predicted is not None and self._predicted[0] is X and self._predicted[1] <= n_iterations:
-            _, done, scores = self._predicted
-        if n_iterations > done:
-            scores = scores + self.booster_.predict(
-                _matrix(X),
-                start_iteration=done,
-                num_iteration=n_iterations - done,
-                raw_score=True,
-                num_threads=self.n_threads,
-            )
-        if self._trained_on is not None:  # a model that only predicts would keep the user's rows
-            self._predicted = (X, n_iterations, scores)
+        if self._trained_on is None:  # a model that only predicts would keep the user's rows
+            return predictions_of(self._of_rounds(X, 0, n_iterations), self.target)
+        return predictions_of(self._scores.up_to(X, n_iterations, self._of_rounds), self.target)
+
+    def _of_rounds(self, X: Inputs, first: int, end: int) -> Scores:
+        scores: Scores = self.booster_.predict(
+            _matrix(X), start_iteration=first, num_iteration=end - first, raw_score=True, num_threads=self.n_threads
+        )
         return scores
 
     def save(self, folder: Path) -> None:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -47,6 +48,8 @@ class Pipeline(ABC):
     ``train`` may be left after any point and called again, also by a new pipeline that was given the
     progress of the old one (``save_progress``, ``load_progress``). The best point so far predicts, not the last.
     """
+
+    far_beyond: ClassVar[float] = FAR_BEYOND
 
     def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
         self.config = config
@@ -133,7 +136,7 @@ class Pipeline(ABC):
 
     def _is_far_beyond(self, n_done: int, n_at_best: int, n_full: int) -> bool:
         """Whether a training is so far beyond its best point that it finds no better one, in epochs or iterations."""
-        return not self.is_told_whole and n_done > FAR_BEYOND * n_at_best + n_full / 27
+        return not self.is_told_whole and n_done > self.far_beyond * n_at_best + n_full / 27
 
     def _evaluate(self, truth: Truth, predictions: Array) -> tuple[float, bool]:
         """The rung loss, and whether it is the best so far, whose scaled predictions are kept then."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import ClassVar
 
 from raytabdl.component import Config, Horizon
 from raytabdl.inputs import Array, Inputs, Target
@@ -16,9 +17,18 @@ from raytabdl.pipeline.standard import Standard
 from raytabdl.space import ROOT, Choices, arguments, named
 from raytabdl.task import Task
 
+AT_ONCE_SECONDS = 0.25
+"""Units of budget that take no longer are trained at once: in 27 steps CatBoost took 1.2 to 1.7 times as long."""
+
+USUAL_HORIZONS = 2
+"""Where a training is longer than so many horizons of its model, its best point is looked for at more places."""
+
 
 class ClassicPipeline(Pipeline):
     """A classic model on the encoded rows; its best point is a number of iterations."""
+
+    far_beyond: ClassVar[float] = 2
+    """On 19 tables no booster became better between 2 and 3 times its best number of rounds by more than 0.01 %."""
 
     def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
         super().__init__(config, choices, target, horizon, seed)
@@ -37,23 +47,40 @@ class ClassicPipeline(Pipeline):
             self.standard = Standard.of(y, X.weights)
             y = self.standard.standardised(y)
         n_done, n_full = self._iterations(self.budget), self._iterations(self.horizon.max_budget)
+        trained_to, unit_s = self.budget, math.inf
         while self.budget < self.horizon.max_budget:
-            is_over = self._trained_s >= (self.horizon.seconds or math.inf)
+            is_over = self.budget >= trained_to and self._trained_s >= (self.horizon.seconds or math.inf)
             if is_over or self._is_far_beyond(n_done, self.best_iterations, n_full):
                 self.budget += 1
                 yield Point(self.budget, n_done, None, self.best_loss, None, 0.0, 0.0)
                 continue
             began = time.perf_counter()
-            n_done = self._iterations(self.budget + 1)
-            self.model.advance(X, y, n_done)
+            if self.budget >= trained_to:
+                trained_to = self._next_stop(unit_s)
+                self.model.advance(X, y, self._iterations(trained_to))
+                trained_s = time.perf_counter() - began
+                unit_s = trained_s / (trained_to - self.budget)
+                self._trained_s += trained_s
             trained = time.perf_counter()
-            self._trained_s += trained - began
             self.budget += 1
-            loss, is_best = self._evaluate(truth, self._predictions(X_valid, n_done))
-            if is_best:
-                self.best_iterations = n_done
-            ended = time.perf_counter()
-            yield Point(self.budget, n_done, None, loss, None, trained - began, ended - trained)
+            n_before, n_done = n_done, self._iterations(self.budget)
+            for n_iterations in self._asked(n_before, n_done, n_full):
+                loss, is_best = self._evaluate(truth, self._predictions(X_valid, n_iterations))
+                if is_best:
+                    self.best_iterations = n_iterations
+            yield Point(self.budget, n_done, None, loss, None, unit_s, time.perf_counter() - trained)
+
+    def _next_stop(self, unit_s: float) -> int:
+        """The budget to train to at once, where each unit takes about so long: no further than the next rung."""
+        rung = self.horizon.max_budget
+        while rung // 3 > self.budget:
+            rung //= 3
+        return min(rung, self.budget + max(1, int(AT_ONCE_SECONDS / unit_s)))
+
+    def _asked(self, n_before: int, n_done: int, n_full: int) -> list[int]:
+        """The numbers of iterations to predict with: a unit of budget of a long training has several."""
+        n_parts = math.ceil(n_full / (USUAL_HORIZONS * self.model.horizon))
+        return [n_before + round((n_done - n_before) * part / n_parts) for part in range(1, n_parts + 1)]
 
     def _iterations(self, budget: int) -> int:
         return self.horizon.iterations(type(self.model), budget) if budget else 0

@@ -9,6 +9,7 @@ from raytabdl.search.policy import (
     BOOSTER_HORIZON,
     EPOCHS,
     FULL_TRIAL_SHARE,
+    LONG_BOOSTER,
     MIN_ROWS_PER_EPOCH,
     NETWORK,
     Course,
@@ -35,7 +36,7 @@ def test_a_full_trial_takes_at_most_a_sixth_of_the_time_or_is_as_short_as_allowe
 def test_horizons_stay_in_their_bounds(table: tuple[int, int, int], time: tuple[float, int]) -> None:
     p = plan(*table, *time)
     assert p.network_epochs in EPOCHS
-    assert BOOSTER.least <= p.iteration_share * BOOSTER_HORIZON <= BOOSTER.most
+    assert BOOSTER.least <= p.iteration_share * BOOSTER_HORIZON <= LONG_BOOSTER.most
     assert 1 <= p.rows_per_epoch <= table[0]
     assert 0 <= p.first_bracket < p.budgets.n_rungs
 
@@ -156,7 +157,9 @@ def test_only_more_than_two_classes_cost_a_tree_each(n_classes: int, n_rounds: i
 
 
 def test_rounds_and_epochs_have_their_ends() -> None:
-    assert plan(500, 10, 2, 300, 2).iteration_share == 1080 / 540
+    assert plan(500, 10, 2, 300, 2).iteration_share == 4320 / 540
+    assert plan(20_000, 20, 2, 300, 2).iteration_share == 1080 / 540  # more would take longer than a 60th of the time
+    assert plan(10_000, 20, 2, 300, 2).iteration_share == pytest.approx(10 / 0.0048 / 540, rel=1e-3)  # takes that
     assert plan(100_000, 20, 100, 288, 2).iteration_share == 135 / 540
     assert [epochs % (27 if epochs >= 27 else 9) for epochs in EPOCHS] == [0] * 8
 
