@@ -6,7 +6,7 @@ import platform
 import time
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -17,10 +17,11 @@ from raytabdl.candidates import KINDS
 from raytabdl.component import ConfigValue
 from raytabdl.evaluations import Candidate, End, Evaluations, evidence
 from raytabdl.exceptions import DataError
+from raytabdl.presets import preset
 from raytabdl.search.brackets import Budgets
 from raytabdl.search.learning import Chosen, learn, stability
-from raytabdl.search.portfolio import Member, Portfolio
-from raytabdl.space import ROOT
+from raytabdl.search.portfolio import Member, Portfolio, project
+from raytabdl.space import ROOT, configuration_space
 
 _MEASURED = ("torch", "catboost", "lightgbm", "scikit-learn")
 """Packages whose versions losses and seconds depend on."""
@@ -46,11 +47,12 @@ class Learned:
 
 
 def learned_portfolios(found: Evaluations, settings: LearnSettings, left_out: Sequence[str]) -> dict[str, Learned]:
-    """A portfolio for each kind of task that there are data sets of.
+    """A portfolio for each kind of task that there are data sets of, of candidates that the preset's space has.
 
     Raises DataError where no candidate is better than the baseline on any data set; says which data sets tell nothing.
     """
     learned = {}
+    found = _of_space(found)
     for kind in KINDS:
         names = [name for name, own in found.facts.items() if own.kind == kind]
         if names:
@@ -58,6 +60,13 @@ def learned_portfolios(found: Evaluations, settings: LearnSettings, left_out: Se
     if not learned:
         raise DataError(f"there must be a data set to learn from, but all are left out: {', '.join(left_out)}")
     return learned
+
+
+def _of_space(found: Evaluations) -> Evaluations:
+    """Without the candidates of families that the preset which they were evaluated for has no longer."""
+    space = configuration_space(preset(found.provenance["preset"]), 0)
+    candidates = {name: own for name, own in found.candidates.items() if project(own.config, space) is not None}
+    return replace(found, candidates=candidates, lines=[line for line in found.lines if line.candidate in candidates])
 
 
 def _learned(

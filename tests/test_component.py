@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from raytabdl.classic import CatBoost, LightGBM, Linear, RandomForest
 from raytabdl.component import Horizon, Network
 from raytabdl.search.policy import EPOCHS
 
@@ -33,3 +34,8 @@ def test_a_slow_network_trains_fewer_epochs_and_its_rungs_fall_on_whole_ones(epo
     assert 9 <= n_epochs <= epochs
     assert n_epochs == 9 or n_epochs <= epochs / cost
     assert n_epochs % (27 if n_epochs >= 27 else 9) == 0
+
+
+@pytest.mark.parametrize(("cls", "most"), [(CatBoost, 4320), (LightGBM, 4320), (RandomForest, 216), (Linear, 54)])
+def test_in_much_time_boosters_are_trained_for_longer_than_forests(cls, most):
+    assert Horizon(27, 108, 1000, iteration_share=8.0).iterations(cls, 27) == most

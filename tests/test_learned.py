@@ -50,7 +50,7 @@ def study(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / "study"
         path.mkdir()
         folder = StudyFolder(path)
-        folder.settings.write_text(json.dumps({"study": "portfolio", "seed": 0}))
+        folder.settings.write_text(json.dumps({"study": "portfolio", "preset": "medium", "seed": 0}))
         for candidate in CANDIDATES_OF.values():
             folder.append(CANDIDATES, asdict(candidate))
         for name in dict.fromkeys(one.data_set for one in lines):
@@ -92,7 +92,7 @@ def test_a_portfolio_is_learned_written_and_read_again(study: Callable[..., Path
     made = portfolio.provenance
     assert set(made["data_sets"]) == {"adult", "sick"}
     assert made["evaluations"] == {"complete": 4, "left": 1, "late": 0, "failed": 1}
-    assert made["evaluate"] == {"study": "portfolio", "seed": 0}
+    assert made["evaluate"] == {"study": "portfolio", "preset": "medium", "seed": 0}
     assert {"raytabdl", "torch"} < set(made["versions"])
     assert not (tmp_path / "out" / "regression.json").exists()
 
@@ -149,6 +149,15 @@ def test_a_data_set_that_tells_nothing_is_left_out_and_said_so(study: Callable[.
     found = read_evaluations(study(line("adult", BOOSTER, 0.4), line("noise", BOOSTER, 0.8)))
     with pytest.warns(UserWarning, match="no candidate is better than the baseline on noise"):
         assert learned_portfolios(found, SETTINGS, ())["classification"].n_data_sets == 1
+
+
+def test_a_candidate_of_a_family_that_the_space_has_no_longer_is_no_member(study: Callable[..., Path]) -> None:
+    path = study(line("adult", BOOSTER, 0.4), line("adult", FOREST, 0.5))
+    gone = Candidate.of({"model": "perceptron"}, "literature")
+    StudyFolder(path).append(CANDIDATES, asdict(gone))
+    StudyFolder(path).append(LINES, line("adult", gone, 0.1).to_fields())
+    learned = learned_portfolios(read_evaluations(path), SETTINGS, ())["classification"]
+    assert set(models(learned.portfolio)) == {"lightgbm", "random_forest"}
 
 
 def test_what_holds_no_evaluations_is_refused(study: Callable[..., Path], tmp_path: Path) -> None:

@@ -430,6 +430,43 @@ def test_a_classic_model_whose_seconds_are_over_is_at_its_full_budget_at_once(se
     assert [point.epoch for point in resumed.train(task, 0)] == [point.epoch for point in points[4:]]
 
 
+@pytest.mark.parametrize("family", ["catboost", "lightgbm", "random_forest"])
+def test_units_that_are_trained_at_once_give_the_points_of_units_one_by_one(family, monkeypatch):
+    task, horizon = task_of("binary"), Horizon(27, 27, 1000, iteration_share=0.2)
+
+    def train(seconds):
+        monkeypatch.setattr("raytabdl.pipeline.classic.AT_ONCE_SECONDS", seconds)
+        pipeline, advance, reached = new(family, task, horizon=horizon), type(new(family, task).model).advance, []
+
+        def counted(model, X, y, n_iterations):
+            reached.append(n_iterations)
+            advance(model, X, y, n_iterations)
+
+        monkeypatch.setattr(type(pipeline.model), "advance", counted)
+        pipeline.is_told_whole = True
+        points = [(point.budget, point.epoch, point.rung_loss) for point in pipeline.train(task, 0)]
+        monkeypatch.undo()
+        return points, reached
+
+    one_by_one, all_steps = train(0.0)
+    at_once, steps = train(1e9)
+    assert at_once == one_by_one
+    assert len(all_steps) == 27
+    cls = type(new(family, task).model)
+    assert steps == [horizon.iterations(cls, budget) for budget in (1, 3, 9, 27)]  # never beyond a rung
+
+
+def test_the_best_point_of_a_long_training_lies_between_units_too():
+    y = np.random.default_rng(0).integers(0, 2, 120)  # labels without a pattern: the loss soon rises
+    task = task_of("binary", y=y)
+    long, usual = (new("catboost", task, horizon=Horizon(27, 27, 1000, share)) for share in (8.0, 2.0))
+    usual.is_told_whole = True
+    by_rounds = {point.epoch: point.rung_loss for point in islice(usual.train(task, 0), 4)}
+    best = min(by_rounds, key=by_rounds.__getitem__)
+    assert next(long.train(task, 0)).epoch == max(by_rounds) == 160 > best
+    assert (long.best_iterations, long.best_loss) == (best, by_rounds[best])
+
+
 @pytest.mark.parametrize("family", ["mlp", "catboost"])
 def test_what_is_far_beyond_its_best_point_is_trained_no_more_and_goes_on_so_from_a_checkpoint(family, tmp_path):
     y = np.random.default_rng(5).integers(0, 2, 120)  # labels without a pattern: the loss soon rises

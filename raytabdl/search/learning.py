@@ -23,6 +23,10 @@ TRIAL_SECONDS = 1.0
 LEAST_GAIN = 1e-4
 """A member adds at least so much, in units of what the best single candidate gains on the baseline."""
 
+LEAST_RANGE = 0.01
+"""Of the baseline's loss, which the best single candidate gains where a data set tells anything: less is chance, and as
+the unit of all gains would make of the data set all that counts."""
+
 _SMALLEST = 1e-7
 
 
@@ -45,8 +49,9 @@ class Evidence:
 
     @property
     def range(self) -> float:
-        """What the best candidate gains on the baseline; 0 where none does."""
-        return max(self.baseline - float(self.losses.min()), 0.0)
+        """What the best candidate gains on the baseline; 0 where none gains anything to speak of."""
+        gain = self.baseline - float(self.losses.min())
+        return gain if gain >= LEAST_RANGE * self.baseline else 0.0
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,9 @@ def test_what_failed_is_worth_nothing_and_what_was_never_timed_is_dear() -> None
     assert order([table([math.inf, 0.9])], "ab") == [1]
 
 
-def test_a_data_set_without_a_candidate_above_the_baseline_says_nothing() -> None:
-    silent = table([1.5, 1.2])
+@pytest.mark.parametrize("losses", [[1.5, 1.2], [1.5, 0.995]])
+def test_a_data_set_without_a_candidate_clearly_above_the_baseline_says_nothing(losses: list[float]) -> None:
+    silent = table(losses)
     assert order([silent, table([0.9, 0.5])], "ab") == order([table([0.9, 0.5])], "ab")
     with pytest.raises(ValueError, match="better than the baseline, got none"):
         order([silent], "ab")
