@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 from ray import tune
 
 from raytabdl.collection import StudyTask
@@ -24,6 +23,7 @@ from raytabdl.preprocessing import FoldCache
 from raytabdl.runtime.cells import REPORT, Cell, Cells, run_cells
 from raytabdl.runtime.estimate import Watch
 from raytabdl.runtime.evaluation_plan import EvaluationSettings, EvaluationStudy, cell_name, horizon_of
+from raytabdl.runtime.threads import one_thread
 
 
 def evaluate(study: EvaluationStudy, *, n_workers: int, is_over: Callable[[], bool], watch: Watch) -> None:
@@ -69,7 +69,7 @@ class EvaluationTrainable(tune.Trainable):
         self._settings = settings
         self._folder = Path(folder)
         self._cache = FoldCache(self._folder / "tune" / "cache")
-        torch.set_num_threads(1)
+        one_thread()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import ray
-import torch
 from ray import tune
 
 from raytabdl.collection import StudyTask
@@ -29,6 +28,7 @@ from raytabdl.preprocessing import FoldCache
 from raytabdl.runtime.cells import REPORT, Cell, Cells, run_cells
 from raytabdl.runtime.estimate import Estimate, Watch
 from raytabdl.runtime.lcbench_plan import CurveCell, CurveSettings
+from raytabdl.runtime.threads import one_thread
 from raytabdl.space import ROOT, named
 from raytabdl.study_folder import StudyFolder
 
@@ -89,7 +89,7 @@ class CurveTrainable(tune.Trainable):
         self._tasks = tasks
         self._settings = settings
         self._cache = FoldCache(Path(cache))
-        torch.set_num_threads(1)
+        one_thread()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-import torch
 from ray import tune
 
 from raytabdl.component import Config, Horizon
@@ -23,6 +22,7 @@ from raytabdl.pipeline import Pipeline, Point, make_pipeline
 from raytabdl.preprocessing import FoldCache
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.limits import MemoryWatch, TrialLimits, half_batches, hide_gpus, is_out_of_memory
+from raytabdl.runtime.threads import one_thread
 from raytabdl.space import Choices
 from raytabdl.task import Task
 
@@ -101,7 +101,7 @@ class PipelineTrainable(tune.Trainable):
         self.scores = logged(task.target.task_type)
         # Wall time may jump; it is read once.
         self._ends = time.monotonic() + assignment.ends_at - time.time()
-        torch.set_num_threads(1)
+        one_thread()
         self.reset_config(config)
         if assignment.limits.gigabytes is not None:
             MemoryWatch(assignment.limits.gigabytes, self._end_worker)
