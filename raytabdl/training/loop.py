@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,10 +18,9 @@ from raytabdl.training.gradients import Gradients
 from raytabdl.training.losses import Loss
 from raytabdl.training.optimizers import Optimizer
 from raytabdl.training.precision import training_forward
+from raytabdl.training.rows import EPOCH, Passes, derived_seed
 from raytabdl.training.schedules import Schedule
 from raytabdl.training.weights import Weights, clip_
-
-_PERMUTATION, _EPOCH = 0, 1  # what a seed is drawn for
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,10 @@ class Epoch:
 class Training:
     """The course of a network over a horizon of ``n_epochs``, which can be paused after any epoch.
 
-    An epoch is the next ``rows_per_epoch`` rows of a running permutation: every row is seen equally often, and a
-    large table has cheap epochs. The network belongs to the training and changes as it goes on. An epoch follows from
-    the seed, its index and the state, whatever else draws random numbers between the epochs; torch's own generator is
-    left as it was.
+    An epoch is the next ``rows_per_epoch`` rows: every row is seen equally often, and a large table has cheap epochs,
+    in which its classes have their shares. The network belongs to the training and changes as it goes on. An epoch
+    follows from the seed, its index and the state, whatever else draws random numbers between the epochs; torch's own
+    generator is left as it was.
     """
 
     def __init__(
@@ -104,7 +102,7 @@ class Training:
         self.n_steps = torch.zeros((), dtype=torch.float32, device=self.moments.device)
         self.averaging.begin(self.weights)
         self.max_gradient_norm = getattr(network, "max_gradient_norm", Network.max_gradient_norm)
-        self._permutation = (-1, torch.empty(0, dtype=torch.int64))  # the pass over the table, and its order
+        self._passes = Passes(data.y, rows_per_epoch, seed)
 
     def epochs(self) -> Iterator[Epoch]:
         """Trains for an epoch at a time, up to the horizon; a later call goes on where the last one was left."""
@@ -173,7 +171,7 @@ class Training:
 
     def next_rows(self) -> TrainingData:
         """The rows of the next epoch, in order."""
-        rows = self._rows(self.n_epochs_done).to(self.data.y.device)
+        rows = self._passes.rows(self.n_epochs_done).to(self.data.y.device)
         weights = None if self.data.weights is None else self.data.weights[rows]
         return TrainingData(self.data.x_num[rows], self.data.x_cat[rows], self.data.y[rows], weights)
 
@@ -182,7 +180,7 @@ class Training:
         """Random numbers are those of the next epoch, and torch's own generator is left as it was."""
         device = self.data.y.device
         with torch.random.fork_rng([device] if device.type == "cuda" else []):
-            torch.manual_seed(_derived_seed(self.seed, _EPOCH, self.n_epochs_done))
+            torch.manual_seed(derived_seed(self.seed, EPOCH, self.n_epochs_done))
             yield
 
     def end_epoch(
@@ -230,20 +228,6 @@ class Training:
         before, last, following = (self.schedule.factor(max(0.0, self.progress(i))) for i in (n - 2, n - 1, n))
         return last <= before and last < following
 
-    def _rows(self, n_epochs_done: int) -> Tensor:
-        """The rows of the next epoch, in order."""
-        n, n_rows = len(self.data), sum(self.batch_sizes)
-        parts: list[Tensor] = []
-        begin, end = n_epochs_done * n_rows, (n_epochs_done + 1) * n_rows  # among all rows ever seen
-        while begin < end:
-            i_pass, offset = divmod(begin, n)
-            if self._permutation[0] != i_pass:
-                generator = torch.Generator().manual_seed(_derived_seed(self.seed, _PERMUTATION, i_pass))
-                self._permutation = (i_pass, torch.randperm(n, generator=generator))
-            parts.append(self._permutation[1][offset : offset + end - begin])
-            begin += len(parts[-1])
-        return torch.cat(parts)
-
 
 def predict(network: nn.Module, x_num: Tensor, x_cat: Tensor, batch_size: int = 4096) -> Tensor:
     """The outputs of the network for all rows, in evaluation mode; its mode is left as it was."""
@@ -283,7 +267,3 @@ def _batch_sizes(n_rows: int, batch_size: int) -> list[int]:
 
 def _below(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-
-
-def _derived_seed(*key: int) -> int:
-    return int(np.random.SeedSequence(key).generate_state(1, np.uint32)[0])
