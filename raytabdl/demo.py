@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from raytabdl import datasets
 from raytabdl.estimators import TabularClassifier
 from raytabdl.inputs import Array, TaskType
-from raytabdl.metrics import logged
+from raytabdl.metrics import usual
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def score_demo(clf: TabularClassifier, rows: HeldOut) -> pd.DataFrame:
         "scikit-learn, HistGradientBoosting": baseline.predict_proba(rows.X_test),
     }
     codes = pd.Categorical(rows.y_test, categories=clf.classes_).codes.astype(np.float64)
-    metrics = logged(TaskType.BINARY)
+    metrics = usual(TaskType.BINARY)
     return pd.DataFrame([{"": name, **{m.name: m.value(codes, p) for m in metrics}} for name, p in predictions.items()])
 
 

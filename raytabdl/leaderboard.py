@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from raytabdl.ensemble import Ensemble, fold_of, trial_of
-from raytabdl.metrics import metric
+from raytabdl.metrics import metric, usual
 from raytabdl.persistence import read_json
 from raytabdl.run_folder import RunFolder, read_labels
 
@@ -16,11 +16,13 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
     """A row for each trial that has a result, best first; also of a run that is going on or was interrupted.
 
     Columns: trial, model, origin, budget, loss (of the user's metric on the validation rows of the first fold), the
-    logged metrics, weight (in the ensemble), folds (that it was trained on), seconds (trained and evaluated in all),
+    usual metrics, weight (in the ensemble), folds (that it was trained on), seconds (trained and evaluated in all),
     n_parameters (of a network; a classic model has none), status. The name of the metric is in ``attrs["metric"]``.
     """
     history = folder.history()
     weights = latest_ensemble(folder).trial_weights()
+    _, target = read_labels(folder.path / "labels.json")
+    shown = [each.name for each in usual(target.task_type)]
     spent: dict[str, float] = {}
     folds: dict[str, set[int]] = {}
     best: dict[str, int] = {}
@@ -42,7 +44,7 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
                 "origin": trial.origin,
                 "budget": result.budget,
                 "loss": result.loss,
-                **result.scores,
+                **{name: result.scores[name] for name in shown if name in result.scores},
                 "weight": weights.get(name, 0.0),
                 "folds": len(folds[name]),
                 "seconds": spent[name],

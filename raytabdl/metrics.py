@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import SettingError
-from raytabdl.inputs import Array, TaskType, Weights
+from raytabdl.inputs import Array, TaskType, Truth, Weights
 
 UNMEASURABLE = (ValueError, LookupError, ArithmeticError)
 """What a metric raises of rows that lack what it needs: scikit-learn's a ValueError, and what others have written
@@ -257,8 +257,27 @@ def metric(choice: str | Metric | None, task_type: TaskType) -> Metric:
     return known[choice]
 
 
-def logged(task_type: TaskType) -> tuple[Metric, ...]:
-    """The metrics that are logged beside the one that is optimised."""
+def usual(task_type: TaskType) -> tuple[Metric, ...]:
+    """The metrics that most readers ask for: those of leaderboards and reports."""
     names = ("log_loss", "roc_auc", "accuracy") if task_type.is_classification else ("rmse", "mae", "r2")
     known = CLASSIFICATION if task_type.is_classification else REGRESSION
     return tuple(known[name] for name in names)
+
+
+MOST_RANKED = 200_000
+"""Probabilities, rows times classes, above which average precision is not logged: it sorts the rows for each class."""
+
+
+def logged(task_type: TaskType, truth: Truth, predictions: Array) -> dict[str, float]:
+    """The values of the metrics that are logged beside the one that is optimised: all of the task, by their names.
+
+    NaN where one has none, as the logarithm of what is below -1. What would take long is left out: see ``MOST_RANKED``.
+    """
+    known = CLASSIFICATION if task_type.is_classification else REGRESSION
+    left_out = {"average_precision"} if predictions.size > MOST_RANKED else set()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            name: metric.measure(truth.y, predictions, truth.weights)
+            for name, metric in known.items()
+            if name not in left_out
+        }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
@@ -9,8 +10,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from raytabdl.exceptions import SettingError
-from raytabdl.inputs import TaskType
-from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric, logged, metric
+from raytabdl.inputs import TaskType, Truth
+from raytabdl.metrics import CLASSIFICATION, MOST_RANKED, REGRESSION, Metric, logged, metric, usual
 
 LABEL_METRICS = [name for name in CLASSIFICATION if name.partition("_")[0] in ("f1", "precision", "recall")]
 
@@ -126,7 +127,25 @@ def test_a_perfect_regression_has_loss_zero_and_a_wrong_one_more(name):
 def test_the_defaults_are_log_loss_and_rmse():
     assert metric(None, TaskType.MULTICLASS).name == "log_loss"
     assert metric(None, TaskType.REGRESSION).name == "rmse"
-    assert [m.name for m in logged(TaskType.BINARY)] == ["log_loss", "roc_auc", "accuracy"]
+    assert [m.name for m in usual(TaskType.BINARY)] == ["log_loss", "roc_auc", "accuracy"]
+
+
+def test_all_metrics_of_the_task_are_logged_but_one_where_it_would_take_long():
+    of_classes, of_numbers = Truth(np.zeros(10), None), Truth(np.ones(10), None)
+    assert list(logged(TaskType.BINARY, of_classes, np.full((10, 2), 0.5))) == list(CLASSIFICATION)
+    assert list(logged(TaskType.REGRESSION, of_numbers, np.ones(10))) == list(REGRESSION)
+    n_classes = MOST_RANKED // 10 + 1
+    many = logged(TaskType.MULTICLASS, of_classes, np.full((10, n_classes), 1 / n_classes))
+    assert {*CLASSIFICATION} - {*many} == {"average_precision"}
+
+
+def test_a_metric_that_is_not_defined_is_logged_as_nan_without_a_warning():
+    truth = Truth(np.array([-3.0, -1.0, 2.0]), None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = logged(TaskType.REGRESSION, truth, np.array([1.0, 0.0, 2.0]))
+    assert math.isnan(found["msle"])
+    assert found["mae"] == pytest.approx(5 / 3)
 
 
 @given(classifications(), st.sampled_from(sorted(CLASSIFICATION)), st.integers(0, 1000))

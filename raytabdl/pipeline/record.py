@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from raytabdl.inputs import Array, Inputs, TaskType
-from raytabdl.metrics import CLASSIFICATION, Metric, logged
+from raytabdl.metrics import CLASSIFICATION, Metric, usual
 from raytabdl.pipeline.network import NetworkPipeline
 from raytabdl.task import Task
 from raytabdl.training.gradients import Gradients
@@ -63,7 +63,7 @@ def recorded(
     """Trains a new pipeline on a fold to its end, and yields a record before the first step and one after each epoch.
 
     ``metrics`` are LCBench's unless others are given: cross entropy, accuracy and balanced accuracy, and of a
-    regression those that are logged. The training is the same as without records, but for what ends it early: only a
+    regression those that are usual. The training is the same as without records, but for what ends it early: only a
     configuration's own early stopping does.
     """
     chosen = tuple(metrics) or _usual_metrics(pipeline.target.task_type)
@@ -90,7 +90,7 @@ def recorded(
 def _usual_metrics(task_type: TaskType) -> tuple[Metric, ...]:
     if task_type.is_classification:
         return tuple(CLASSIFICATION[name] for name in _LCBENCH_METRICS)
-    return logged(task_type)
+    return usual(task_type)
 
 
 def _tag(part: str, metric: str) -> str:

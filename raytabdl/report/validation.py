@@ -12,7 +12,7 @@ from raytabdl.analysis.permutation import permutation_importance
 from raytabdl.decisions import as_measured, decided
 from raytabdl.ensemble import Ensemble, fold_of, trial_of
 from raytabdl.inputs import Array, Inputs, Weights
-from raytabdl.metrics import Metric, logged
+from raytabdl.metrics import Metric, usual
 from raytabdl.predictor import Predictor
 from raytabdl.report.facts import Calibration, Confusion, Feature, Features, Residuals, Validation
 from raytabdl.run_folder import RunFolder
@@ -46,7 +46,7 @@ def validation(
     y, row_weights, predictions = _predictions(folder, ensemble, task)
     scores = {
         metric.name: metric.measure(y, as_measured(predictions, ensemble.factors, metric.name), row_weights)
-        for metric in logged(task.target.task_type)
+        for metric in usual(task.target.task_type)
     }
     if labels is None:
         return Validation(len(y), scores, None, None, _residuals(y, predictions))

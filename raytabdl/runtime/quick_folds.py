@@ -118,7 +118,7 @@ def publish(run: Run, history: History, builder: EnsembleBuilder, result: QuickR
             result.pipeline.budget,
             result.pipeline.best_loss,
             run.metric.loss(truth.y, predictions, truth.weights),
-            {m.name: m.measure(truth.y, predictions, truth.weights) for m in logged(run.task.target.task_type)},
+            logged(run.task.target.task_type, truth, predictions),
             Seconds(
                 sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)
             ),

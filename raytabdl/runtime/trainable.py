@@ -98,7 +98,6 @@ class PipelineTrainable(tune.Trainable):
         hide_gpus(ray.get_gpu_ids())
         self._cache = FoldCache(assignment.folder.cache)
         self._ensemble: Any = None
-        self.scores = logged(task.target.task_type)
         # Wall time may jump; it is read once.
         self._ends = time.monotonic() + assignment.ends_at - time.time()
         one_thread()
@@ -195,7 +194,7 @@ class PipelineTrainable(tune.Trainable):
             self._announce(member)
             truth, predictions = self._truth, pipeline.best_predictions
             metric_loss = self.assignment.metric.loss(truth.y, predictions, truth.weights)
-            scores = {m.name: m.measure(truth.y, predictions, truth.weights) for m in self.scores}
+            scores = logged(self.task.target.task_type, truth, predictions)
             if not is_out_of_time and self._fold == 0 and pipeline.budget < pipeline.horizon.max_budget:
                 self.assignment.folder.write_checkpoint(pipeline, self._trial_id)
         seconds = Seconds(training_s, evaluation_s, time.monotonic() - publishing, setup_s)

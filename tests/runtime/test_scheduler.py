@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from raytabdl.metrics import CLASSIFICATION
 from raytabdl.pipeline import make_pipeline
 from raytabdl.search.brackets import Budgets
 
@@ -45,6 +46,14 @@ def test_the_parameters_of_every_network_are_counted(search_run: Any) -> None:
     counts = {(models[r["trial_id"]], r["n_parameters"]) for r in search_run.records if r["record"] == "result"}
     assert {count for model, count in counts if model == "random_forest"} == {None}
     assert min(count for model, count in counts if model == "mlp") > 500
+
+
+def test_each_result_has_all_metrics_of_the_task_as_its_predictions_have_them(search_run: Any) -> None:
+    truth, folder = search_run.task.truth(0), search_run.folder
+    for result in folder.history().results:
+        predictions = folder.read_predictions(result.member)
+        measured = {name: metric.measure(truth.y, predictions) for name, metric in CLASSIFICATION.items()}
+        assert result.scores == pytest.approx(measured)
 
 
 def test_only_the_best_of_a_rung_are_promoted(search_run: Any) -> None:
