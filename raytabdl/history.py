@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from raytabdl.component import Config
 from raytabdl.exceptions import RunFolderError
+from raytabdl.failures import reasons
 from raytabdl.persistence import read_lines
 
 
@@ -192,11 +193,7 @@ class History:
 
     def reasons(self) -> dict[str, int]:
         """The last line of each failure's traceback, with how often it occurred, the most frequent first."""
-        counts: dict[str, int] = {}
-        for text in self.failures.values():
-            line = text.strip().splitlines()[-1] if text.strip() else "no reason given"
-            counts[line] = counts.get(line, 0) + 1
-        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+        return reasons(text if text.strip() else "no reason given" for text in self.failures.values())
 
 
 def read_history(path: Path) -> History:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from raytabdl.failures import reasons
 
 if TYPE_CHECKING:
     from raytabdl.collection import StudyTask
@@ -61,8 +62,7 @@ def counted(failures: Iterable[str]) -> str:
     >>> counted(["Traceback", "", "Traceback", "MemoryError"])
     '2 x Traceback; 1 x MemoryError'
     """
-    reasons = Counter(text.strip().splitlines()[-1] for text in failures if text.strip())
-    return "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common())
+    return "; ".join(f"{count} x {reason}" for reason, count in reasons(failures).items())
 
 
 @dataclass

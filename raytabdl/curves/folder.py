@@ -11,6 +11,7 @@ import numpy as np
 
 from raytabdl.curves.benchmark import Benchmark, LearningCurve
 from raytabdl.exceptions import CurvesError
+from raytabdl.failures import reasons
 from raytabdl.persistence import read_lines
 
 LINES = "curves.jsonl"
@@ -37,8 +38,10 @@ class CurveFolder(Benchmark):
             results = {name: math.nan if value is None else value for name, value in line["results"].items()}
             self._curves.setdefault(line["dataset"], {})[line["id"]] = LearningCurve(line["config"], log, results)
         if not self._curves:
-            reasons = sorted({text.strip().splitlines()[-1] for text in self.failures.values()})
-            raise CurvesError(f"{self.path} must hold learning curves, got none; failures: {'; '.join(reasons) or 0}")
+            raise CurvesError(
+                f"{self.path} must hold learning curves, got none; failures: "
+                f"{'; '.join(sorted(reasons(self.failures.values()))) or 0}"
+            )
         self._curves = {name: _in_order(curves) for name, curves in self._curves.items()}
 
     @property

@@ -16,6 +16,7 @@ from ray.tune.schedulers import FIFOScheduler
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 from ray.tune.search import Searcher
 
+from raytabdl.failures import last_line
 from raytabdl.runtime.controller import kill_workers, without_snapshots
 from raytabdl.runtime.tune import MAX_WORKER_LOSSES, NotKept, quiet
 
@@ -126,8 +127,8 @@ class _Told(NotKept, FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: TuneTrial) -> None:
         if trial.status == TuneTrial.ERROR or self._cells.is_over():
             return  # its worker was lost, and Tune is about to start it again; or it was killed at the end
-        *_, cause = str(trial.get_error() or "Ray gives no cause").strip().splitlines()
-        lost = f"the worker was lost {trial.num_failures} times: {cause.strip()}"
+        cause = last_line(str(trial.get_error() or "Ray gives no cause"))
+        lost = f"the worker was lost {trial.num_failures} times: {cause}"
         self._cells.on_lost(trial.config["cell"], lost)
 
 

@@ -11,6 +11,7 @@ from ray.util.metrics import Counter, Gauge, Histogram
 
 from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble
+from raytabdl.failures import last_line
 from raytabdl.history import QUICK, History, Status
 from raytabdl.search.brackets import Race
 from raytabdl.space import ROOT
@@ -102,6 +103,5 @@ def kind_of_failure(reason: str) -> str:
     >>> kind_of_failure("the worker was lost 3 times: out of memory")
     'lost worker'
     """
-    *_, last = reason.strip().splitlines() or [""]
-    error = last.partition(":")[0].rpartition(".")[2]
+    error = last_line(reason).partition(":")[0].rpartition(".")[2]
     return error if error.isidentifier() else "lost worker"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raytabdl.exceptions import ClusterError, RunFolderError
+from raytabdl.failures import last_line
 from raytabdl.runtime.cluster import Cluster
 
 ANSWER_SECONDS = 30.0
@@ -90,7 +91,7 @@ def _answer(answer: Any, address: str) -> bool:
     try:
         return bool(ray.get(answer))
     except ray.exceptions.RayTaskError as error:
-        *_, cause = str(error).strip().splitlines()
+        cause = last_line(str(error))
         raise ClusterError(
             f"the node {address} cannot run raytabdl ({cause}): install the same version of it on every node"
         ) from error
