@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from raytabdl.component import Config
 from raytabdl.exceptions import CorruptModelError, CurvesError, DataError
 from raytabdl.inputs import TaskType
-from raytabdl.persistence import read_array, read_json, read_lines
+from raytabdl.persistence import finite, read_array, read_json, read_lines
 from raytabdl.search.learning import Evidence, losses_of
 from raytabdl.study_folder import DATA_SETS, StudyFolder
 
@@ -93,8 +93,8 @@ class Evaluation:
 
     def to_fields(self) -> dict[str, Any]:
         """What JSON holds, which has no infinity."""
-        fields = asdict(self)
-        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in fields.items()}
+        fields: dict[str, Any] = finite(asdict(self))
+        return fields
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Evaluation:

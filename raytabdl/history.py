@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from raytabdl.component import Config
 from raytabdl.exceptions import RunFolderError
 from raytabdl.failures import reasons
-from raytabdl.persistence import read_lines
+from raytabdl.persistence import finite, read_lines
 
 
 class Status(Enum):
@@ -236,8 +236,8 @@ def _to_fields(record: Record) -> dict[str, Any]:
         fields["status"] = record.status.value
     elif isinstance(record, Result):
         for name in ("rung_loss", "loss"):
-            fields[name] = fields[name] if math.isfinite(fields[name]) else None
-        fields["scores"] = {name: v if math.isfinite(v) else None for name, v in record.scores.items()}
+            fields[name] = finite(fields[name])
+        fields["scores"] = finite(record.scores)
     return {"record": type(record).__name__.lower(), **fields}
 
 

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import shutil
@@ -70,6 +71,19 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     write_bytes(path, json.dumps(content, indent=1).encode())
+
+
+def finite(value: Any) -> Any:
+    """The value with None for each number in it that is infinite or NaN, at any depth: JSON has neither.
+
+    >>> finite({"loss": math.inf, "scores": [0.5, math.nan]})
+    {'loss': None, 'scores': [0.5, None]}
+    """
+    if isinstance(value, Mapping):
+        return {name: finite(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import click
@@ -22,6 +21,7 @@ def evaluate(run: Path, table: Path, target: str | None, as_json: bool) -> None:
     import pandas as pd
 
     from raytabdl.estimators import load
+    from raytabdl.persistence import finite
     from raytabdl.run_folder import RunFolder
     from raytabdl.runtime.run import read_target
 
@@ -35,7 +35,6 @@ def evaluate(run: Path, table: Path, target: str | None, as_json: bool) -> None:
     y = frame.pop(names[0])
     values = estimator.evaluate(frame, y)
     if as_json:
-        plain = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        click.echo(json.dumps({"rows": len(frame), "scores": plain}, indent=1))
+        click.echo(json.dumps({"rows": len(frame), "scores": finite(values)}, indent=1))
     else:
         show_table(f"Scores on {len(frame):,} rows", pd.DataFrame(list(values.items()), columns=["metric", "value"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 
@@ -75,12 +74,13 @@ def info(source: Path, n_configs: int, seed: int) -> None:
 @click.argument("config", required=False)
 def query(source: Path, n_configs: int, seed: int, dataset: str, tag: str, config: str | None) -> None:
     """Show the values of TAG on DATASET, of CONFIG or of the best one, as JSON."""
+    from raytabdl.persistence import finite
+
     benchmark = open_benchmark(source, n_configs, seed)
     chosen = benchmark.query_best(dataset, tag)[0] if config is None else config
     curve = benchmark.curve(dataset, chosen)
-    values = curve.values(tag).tolist()
-    plain = [v if math.isfinite(v) else None for v in values] if isinstance(values, list) else values
-    click.echo(json.dumps({"id": chosen, "config": dict(curve.config), tag: plain}))
+    values = finite(curve.values(tag).tolist())
+    click.echo(json.dumps({"id": chosen, "config": dict(curve.config), tag: values}))
 
 
 def _show_progress(done: int, total: int | None) -> None:

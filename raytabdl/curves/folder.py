@@ -12,7 +12,7 @@ import numpy as np
 from raytabdl.curves.benchmark import Benchmark, LearningCurve
 from raytabdl.exceptions import CurvesError
 from raytabdl.failures import reasons
-from raytabdl.persistence import read_lines
+from raytabdl.persistence import finite, read_lines
 
 LINES = "curves.jsonl"
 
@@ -67,7 +67,7 @@ def to_line(dataset: str, name: str, curve: LearningCurve) -> dict[str, Any]:
         "id": name,
         "config": dict(curve.config),
         "log": {tag: [_short(value) for value in values.tolist()] for tag, values in curve.log.items()},
-        "results": {name: _plain(value) for name, value in curve.results.items()},
+        "results": finite(curve.results),
     }
 
 
@@ -78,7 +78,3 @@ def _in_order(curves: Mapping[str, LearningCurve]) -> dict[str, LearningCurve]:
 
 def _short(value: float) -> float | None:
     return float(f"{value:.{N_DIGITS}g}") if math.isfinite(value) else None
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

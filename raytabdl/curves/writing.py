@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import IO, Any
 from raytabdl.curves import parquet
 from raytabdl.curves.benchmark import Benchmark, LearningCurve
 from raytabdl.exceptions import SettingError
+from raytabdl.persistence import finite
 
 
 def write_lcbench(benchmark: Benchmark, path: Path, *, light: bool = False) -> None:
@@ -44,13 +44,9 @@ def _write_dataset(file: IO[str], curves: Mapping[str, LearningCurve], light: bo
         log = parquet.logged(curve, light)
         entry: dict[str, Any] = {
             "config": dict(curve.config),
-            "log": {tag: [v if math.isfinite(v) else None for v in values.tolist()] for tag, values in log.items()},
-            "results": {name: None if _is_no_number(value) else value for name, value in curve.results.items()},
+            "log": {tag: finite(values.tolist()) for tag, values in log.items()},
+            "results": finite(curve.results),
         }
         file.write("{" if number == 0 else ",")
         file.write(f"{json.dumps(config)}:{json.dumps(entry, allow_nan=False)}")
     file.write("}")
-
-
-def _is_no_number(value: object) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from raytabdl.exceptions import RunFolderError, SettingError
-from raytabdl.persistence import write_bytes
+from raytabdl.persistence import finite, write_bytes
 from raytabdl.report.facts import Anytime, Calibration, LearningCurve, Report, Residuals
 from raytabdl.report.svg import Axis, Series, chart
 
@@ -71,7 +70,7 @@ def page(report: Report) -> str:
 
 def to_json(report: Report) -> str:
     """The report for programs: the fields of ``Report``; numbers that are not finite are null."""
-    return json.dumps(_finite(asdict(report)), indent=1, allow_nan=False)
+    return json.dumps(finite(asdict(report)), indent=1, allow_nan=False)
 
 
 def write(text: str, path: Path) -> None:
@@ -132,14 +131,6 @@ def _residuals(residuals: Residuals) -> Figure:
     both = [value for point in residuals.sample for value in point]
     x, y = Axis.over("predicted", both), Axis.over("true", both)
     return Figure(chart("Predicted and true values", [Series("rows", residuals.sample, "dots")], x, y, diagonal=True))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _breakable(text: str) -> Markup:
