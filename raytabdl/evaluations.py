@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from raytabdl.component import Config
 from raytabdl.exceptions import CorruptModelError, CurvesError, DataError
 from raytabdl.inputs import TaskType
-from raytabdl.persistence import finite, read_array, read_json, read_lines
+from raytabdl.lines import read_lines
+from raytabdl.persistence import finite, read_array, read_json
 from raytabdl.search.learning import Evidence, losses_of
 from raytabdl.study_folder import DATA_SETS, StudyFolder
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from raytabdl.component import Config
 from raytabdl.exceptions import RunFolderError
 from raytabdl.failures import reasons
-from raytabdl.persistence import finite, read_lines
+from raytabdl.lines import append_line, read_lines
+from raytabdl.persistence import finite
 
 
 class Status(Enum):
@@ -208,25 +208,6 @@ def read_history(path: Path) -> History:
 def read_records(path: Path) -> Iterator[Record]:
     """The records of a file, oldest first, without a last line that a killed writer left unfinished."""
     return (_from_fields(line) for line in read_lines(path))
-
-
-def append_line(path: Path, line: str) -> None:
-    """Adds a line to a file, in the place of a last one that a killed writer left unfinished."""
-    with open(path, "a+b", opener=_open_private) as file:
-        content_end = file.seek(0, os.SEEK_END)
-        while content_end and _byte_before(file, content_end) != b"\n":
-            content_end -= 1
-        file.truncate(content_end)
-        file.write(line.encode() + b"\n")
-
-
-def _byte_before(file: BinaryIO, position: int) -> bytes:
-    file.seek(position - 1)
-    return file.read(1)
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
 
 
 def _to_fields(record: Record) -> dict[str, Any]:

@@ -96,23 +96,6 @@ def read_json(path: Path) -> Any:
         raise CorruptModelError(f"{path} is not readable as JSON ({error}); restore the file from a copy") from error
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file of JSON lines, without a last line that was cut short; none where there is no file."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith("\n"):
-                return
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise RunFolderError(
-                    f"{path}, line {number}, is not readable as JSON ({error}); delete the line: what it holds is "
-                    "made again"
-                ) from error
-
-
 def write_array(path: Path, array: NDArray[Any]) -> None:
     """Writes a numeric array as .npy in one step."""
     content = io.BytesIO()

@@ -21,16 +21,16 @@ from numpy.typing import NDArray
 from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
 from raytabdl.exceptions import CorruptModelError, RunFolderError, SettingError
-from raytabdl.history import History, append_line, read_history
+from raytabdl.history import History, read_history
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.labels import labels_from_json, labels_to_json
+from raytabdl.lines import append_line, read_lines
 from raytabdl.metrics import Metric
 from raytabdl.persistence import (
     MANIFEST,
     make_folder,
     read_array,
     read_json,
-    read_lines,
     whole_folder,
     write_array,
     write_json,

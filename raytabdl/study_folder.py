@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from raytabdl.exceptions import RunFolderError
-from raytabdl.history import append_line
-from raytabdl.persistence import make_folder, read_json, read_lines, write_json
+from raytabdl.lines import append_line, read_lines
+from raytabdl.persistence import make_folder, read_json, write_json
 
 LOCK = ".lock"
 DATA_SETS = "datasets.jsonl"

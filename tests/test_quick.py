@@ -14,7 +14,7 @@ from raytabdl.component import Horizon
 from raytabdl.ensemble import fold_of, trial_of
 from raytabdl.history import QUICK, Status, Trial
 from raytabdl.inputs import Target, TaskType
-from raytabdl.persistence import read_lines
+from raytabdl.lines import read_lines
 from raytabdl.quick import first_point_seconds, quick_configurations, train_quick
 from raytabdl.task import Task, make_task
 

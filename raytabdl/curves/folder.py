@@ -12,7 +12,8 @@ import numpy as np
 from raytabdl.curves.benchmark import Benchmark, LearningCurve
 from raytabdl.exceptions import CurvesError
 from raytabdl.failures import reasons
-from raytabdl.persistence import finite, read_lines
+from raytabdl.lines import read_lines
+from raytabdl.persistence import finite
 
 LINES = "curves.jsonl"
 

@@ -13,9 +13,10 @@ from raytabdl.analysis.run_importance import importance_table, run_study
 from raytabdl.exceptions import RaytabdlError, RunFolderError
 from raytabdl.history import QUICK, History
 from raytabdl.leaderboard import latest_ensemble, leaderboard
+from raytabdl.lines import read_lines
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.metrics import metric as find_metric
-from raytabdl.persistence import read_json, read_lines
+from raytabdl.persistence import read_json
 from raytabdl.predictor import Predictor
 from raytabdl.report.facts import (
     Anytime,
