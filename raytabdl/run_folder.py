@@ -5,12 +5,10 @@ A saved model is the same folder with only what predicting needs.
 
 from __future__ import annotations
 
-import errno
 import json
 import shutil
-import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +23,7 @@ from raytabdl.history import History, read_history
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.labels import labels_from_json, labels_to_json
 from raytabdl.lines import append_line, read_lines
+from raytabdl.lock import locked
 from raytabdl.metrics import Metric
 from raytabdl.persistence import (
     MANIFEST,
@@ -176,30 +175,9 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written: {error}") from error
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keeps other processes from writing this run. Raises RunFolderError where one does.
-
-        The lock ends with the process that holds it, however that ends.
-        """
-        if sys.platform == "win32":
-            yield  # there are no locks of this kind
-            return
-        import fcntl
-
-        with self.writing():
-            file = self.run_json.open("rb+")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunFolderError(
-                    f"{self.path} is being written by another process; wait for it, or end it first"
-                ) from error
-            except OSError as error:
-                if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                    raise  # else the file system has no locks
-            yield
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps other processes from writing this run. Raises RunFolderError where one does."""
+        return locked(self.run_json)
 
     # The task: what resume needs of the table.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from raytabdl.exceptions import RunFolderError
 from raytabdl.lines import append_line, read_lines
+from raytabdl.lock import locked
 from raytabdl.persistence import make_folder, read_json, write_json
 
 LOCK = ".lock"
@@ -37,14 +37,10 @@ class StudyFolder:
         self.check(settings)
         try:
             make_folder(self.path)
-            lock = (self.path / LOCK).open("w")
+            (self.path / LOCK).touch()
         except OSError as error:
             raise RunFolderError(f"{self.path} cannot be written: {error}") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, however that ends
-            except BlockingIOError as error:
-                raise RunFolderError(f"{self.path} is in use by another process; wait for it, or end it") from error
+        with locked(self.path / LOCK):
             if not self.settings.exists():
                 write_json(self.settings, dict(settings))
             yield
