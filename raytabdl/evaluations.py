@@ -23,7 +23,7 @@ from raytabdl.component import Config
 from raytabdl.exceptions import CorruptModelError, CurvesError, DataError
 from raytabdl.inputs import TaskType
 from raytabdl.lines import read_lines
-from raytabdl.persistence import finite, read_array, read_json
+from raytabdl.persistence import finite, read_array, read_json, whole_file
 from raytabdl.search.learning import Evidence, losses_of
 from raytabdl.study_folder import DATA_SETS, StudyFolder
 
@@ -164,12 +164,8 @@ def write_table(found: Evaluations, path: Path) -> None:
         [(name, numbers.get(name, pa.string())) for name in rows[0]],
         metadata={_VERSION_KEY: VERSION, _FACTS_KEY: json.dumps(facts).encode()},
     )
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    with whole_file(path) as temporary:
         pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary, compression="zstd")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _read_table(path: Path) -> Evaluations:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -11,7 +10,7 @@ from typing import IO, Any
 from raytabdl.curves import parquet
 from raytabdl.curves.benchmark import Benchmark, LearningCurve
 from raytabdl.exceptions import SettingError
-from raytabdl.persistence import finite
+from raytabdl.persistence import finite, whole_file
 
 
 def write_lcbench(benchmark: Benchmark, path: Path, *, light: bool = False) -> None:
@@ -22,12 +21,8 @@ def write_lcbench(benchmark: Benchmark, path: Path, *, light: bool = False) -> N
     writers = {".json": _write_json, ".parquet": parquet.write}
     if path.suffix not in writers:
         raise SettingError(f"the path must end in {' or '.join(writers)}, got {str(path)!r}")
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    with whole_file(path) as temporary:
         writers[path.suffix](benchmark, temporary, light)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _write_json(benchmark: Benchmark, path: Path, light: bool) -> None:
