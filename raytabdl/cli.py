@@ -290,6 +290,20 @@ def show_leaderboard(run: Path, as_json: bool) -> None:
         show_table("Leaderboard, on the validation rows", _for_people(table))
 
 
+@commands.command("results")
+@click.argument("run", type=_RUN)
+@click.option("--out", type=_OUTPUT, required=True, help="The file to write.")
+def write_results(run: Path, out: Path) -> None:
+    """Write all that RUN has measured: a row for each result, with a column for each hyperparameter."""
+    from raytabdl.run_folder import RunFolder
+    from raytabdl.runtime.run import read_settings
+    from raytabdl.search_results import search_results
+
+    folder = RunFolder(run)
+    read_settings(folder)  # refuses a folder that is no run
+    write_table(search_results(folder), out)
+
+
 @commands.command()
 @click.argument("run", type=_Run(exists=True, file_okay=False))
 @click.option("--preset", type=_PRESET, help="Of a fit with --updates the same again.  [default: that of the fit]")

@@ -21,6 +21,7 @@ from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.run import read_settings
 from raytabdl.scorers import MetricChoice, check_measures, chosen_metric
 from raytabdl.scores import scores
+from raytabdl.search_results import search_results
 from raytabdl.space import Choices
 from raytabdl.task import encode_further
 from raytabdl.trajectory import tested, trajectory
@@ -74,6 +75,10 @@ class Fitted:
     def leaderboard(self) -> pd.DataFrame:
         """The best member of each trial, best first: its metric on the validation rows, weight and seconds."""
         return leaderboard(self._kept_folder())
+
+    def search_results(self) -> pd.DataFrame:
+        """A row for each result, which is a trial at a budget: losses, all metrics, seconds, hyperparameters."""
+        return search_results(self._kept_folder())
 
     def trajectory(self, X_test: Any = None, y_test: Any = None) -> pd.DataFrame:
         """The ensembles that were the answer of the fit, one after another.

@@ -122,9 +122,9 @@ def test_a_binary_task_needs_two_values(table: Path, tmp_path: Path) -> None:
     assert "'size' has 200 distinct values" in error
 
 
-@pytest.mark.parametrize("command", ["resume", "leaderboard"])
-def test_a_folder_without_a_run_is_refused(command: str, tmp_path: Path) -> None:
-    assert f"{tmp_path} holds no run" in refused(run(command, tmp_path))
+@pytest.mark.parametrize("command", [("resume",), ("leaderboard",), ("results", "--out", "results.csv")])
+def test_a_folder_without_a_run_is_refused(command: tuple[str, ...], tmp_path: Path) -> None:
+    assert f"{tmp_path} holds no run" in refused(run(*command, tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -292,6 +292,12 @@ def test_fit_predict_and_leaderboard(table: Path, tmp_path: Path) -> None:
     board = json.loads(run("leaderboard", folder, "--json").stdout)
     assert board["metric"] == "log_loss"
     assert [row["loss"] for row in board["trials"]] == sorted(row["loss"] for row in board["trials"])
+    for ending in ("csv", "parquet"):
+        written = run("results", folder, "--out", tmp_path / f"results.{ending}")
+        assert (written.exit_code, written.output) == (0, "")
+    results = pd.read_csv(tmp_path / "results.csv")
+    assert set(results["trial"]) == {row["trial"] for row in board["trials"]}
+    assert pd.read_parquet(tmp_path / "results.parquet").shape == results.shape
 
     short = tmp_path / "short.csv"
     pd.read_csv(table).drop(columns="colour").to_csv(short, index=False)

@@ -269,6 +269,19 @@ def test_the_leaderboard_has_a_row_for_each_trial_best_first(clf: TabularClassif
         np.testing.assert_allclose(board["loss"], board[SCORES[type(fitted)][0]])
 
 
+def test_the_results_of_the_search_hold_all_metrics_of_what_was_predicted(
+    clf: TabularClassifier, reg: TabularRegressor, saved: Path
+) -> None:
+    for fitted, metrics in ((clf, CLASSIFICATION), (reg, REGRESSION)):
+        builder, results = fitted.folder_.builder(next(iter(metrics.values())), 25), fitted.folder_.history().results
+        rows = fitted.search_results().to_dict("records")  # behind those of results, what the end cut short
+        for result, row in zip(results, rows, strict=False):
+            y = [builder.y, *builder.other_folds][fold_of(str(result.member))]
+            for name, metric in metrics.items():
+                assert row[name] == pytest.approx(metric.measure(y, builder.predictions[str(result.member)]))
+    pd.testing.assert_frame_equal(load(saved).search_results(), clf.search_results())
+
+
 def test_the_weights_sum_to_one(clf: TabularClassifier, reg: TabularRegressor) -> None:
     for fitted in (clf, reg):
         weights = fitted.leaderboard()["weight"]
