@@ -21,6 +21,7 @@ from raytabdl.metrics import Metric, logged
 from raytabdl.pipeline import Pipeline, Point, make_pipeline
 from raytabdl.preprocessing import FoldCache
 from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.gpus import is_unseen
 from raytabdl.runtime.limits import MemoryWatch, TrialLimits, half_batches, hide_gpus, is_out_of_memory
 from raytabdl.runtime.threads import one_thread
 from raytabdl.space import Choices
@@ -79,6 +80,8 @@ class Report:
     is_out_of_memory: bool = False
     retried: str = ""
     n_parameters: int | None = None
+    has_unseen_gpu: bool = False
+    """Trained on the CPU, though Ray has assigned a GPU."""
 
 
 class PipelineTrainable(tune.Trainable):
@@ -96,6 +99,7 @@ class PipelineTrainable(tune.Trainable):
         self.task = task
         self.assignment = assignment
         hide_gpus(ray.get_gpu_ids())
+        self._has_unseen_gpu = is_unseen(ray.get_gpu_ids())
         self._cache = FoldCache(assignment.folder.cache)
         self._ensemble: Any = None
         # Wall time may jump; it is read once.
@@ -210,6 +214,7 @@ class PipelineTrainable(tune.Trainable):
             is_out_of_time=is_out_of_time,
             is_timed_out=is_out_of_time and self._stops < self._ends,
             n_parameters=pipeline.n_parameters,
+            has_unseen_gpu=self._has_unseen_gpu,
         )
 
     def _announce(self, member: str) -> None:

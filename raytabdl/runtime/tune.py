@@ -27,6 +27,7 @@ from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.controller import registered, without_snapshots
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
+from raytabdl.runtime.gpus import UnseenGpus
 from raytabdl.runtime.limits import TrialLimits
 from raytabdl.runtime.loggers import GuardedLogger, keep_events
 from raytabdl.runtime.memory_monitor import survived
@@ -131,6 +132,7 @@ def run_search(
         standing.race, searcher, recorder, search.most_trial_seconds, search.limits
     )
     loggers = [GuardedLogger(logger) for logger in search.loggers]
+    unseen_gpus = UnseenGpus()
     metrics = RunMetrics(search.folder.path.name, search.metric.name, search.history, standing.race, search.clock)
     tuner = partial(
         tune.Tuner,
@@ -151,6 +153,7 @@ def run_search(
             callbacks=[
                 _Watch(search.history, scheduler, actor, metrics, watch),
                 *([_ClusterSize(searcher, scheduler)] if search.follows_cluster else []),
+                unseen_gpus,
                 *loggers,
             ],
             failure_config=tune.FailureConfig(max_failures=MAX_WORKER_LOSSES),
@@ -164,6 +167,7 @@ def run_search(
         keep_events(search.folder)
         for logger in loggers:
             logger.warn()
+        unseen_gpus.warn()
         ended = min(search.clock.elapsed(), search.train_until_s)
         search.folder.write_phase("training over", ended, ended)
         settled = None if is_interrupted() else actor.settle()

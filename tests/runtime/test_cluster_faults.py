@@ -1,4 +1,4 @@
-"""Faults that need a Ray of their own: nodes that join and are lost, and a node that runs out of memory."""
+"""What needs a Ray of its own: nodes that join and are lost, one that runs out of memory, and logical GPUs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -40,14 +41,14 @@ class Own(Network, nn.Module):
         levels = [nn.functional.one_hot(x_cat[:, j], n) for j, n in enumerate(self.cardinalities)]
         return self.output(torch.cat([x_num, *levels], dim=1))
 
-def fit(n_units, more=(), **options):
+def fit(n_units, more=(), folder=sys.argv[1], **options):
     configs = [{"model": "own", "network.own.n_units": i, "network.own.batch_size": 512} for i in n_units]
     configs += [{"model": name} for name in more]
     X, y = datasets.load("car")
     choices = Choices(networks=(Own,)).only(["own", *more])
     portfolio = Portfolio("hand-chosen", tuple(Member(config) for config in configs))
     classifier = TabularClassifier(
-        None, n_trials=len(configs), choices=choices, portfolio=portfolio, run_folder=sys.argv[1], **options
+        None, n_trials=len(configs), choices=choices, portfolio=portfolio, run_folder=folder, **options
     )
     return classifier.fit(X.iloc[::4], y.iloc[::4])
 """
@@ -157,31 +158,60 @@ def test_a_worker_that_rays_memory_monitor_ends_is_a_memout_and_the_search_goes_
 
 
 GPUS = """
-import os
+import os, warnings
 import ray
 
-folder = Path(sys.argv[1]).parent  # a worker has arguments of its own
-
 def note(self):
-    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    (folder / f"gpus-{os.getpid()}").write_text(json.dumps([ray.get_gpu_ids(), seen]))
+    context = ray.get_runtime_context()
+    seen = [
+        ray.get_gpu_ids(),
+        os.environ.get("CUDA_VISIBLE_DEVICES"),
+        context.get_assigned_resources().get("GPU", 0),
+        self.output.weight.device.type,
+    ]
+    (noted / f"{os.getpid()}.json").write_text(json.dumps(seen))
 
 Own.disturb = note
 ray.init(num_cpus=3, num_gpus=1, include_dashboard=False, log_to_driver=False)
-share = {} if sys.argv[2] == "None" else {"gpus_per_trial": float(sys.argv[2])}
-outcomes = fit(range(1, 7), **share).folder_.history().outcomes()
-found = [json.loads(path.read_text()) for path in folder.glob("gpus-*")]
-print("SEEN " + json.dumps([outcomes, found]), flush=True)
+found = {}
+for name, options in {"an equal share": {}, "a half": {"gpus_per_trial": 0.5}, "none": {"gpus_per_trial": 0}}.items():
+    noted = Path(sys.argv[1]).parent / name
+    noted.mkdir()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        outcomes = fit(range(1, 7), folder=noted / "run", **options).folder_.history().outcomes()
+    seen = [json.loads(path.read_text()) for path in noted.glob("*.json")]
+    found[name] = [outcomes, seen, [str(each.message) for each in heard]]
+print("SEEN " + json.dumps(found), flush=True)
 ray.shutdown()
 """
 
 
-@pytest.mark.parametrize(("asked", "n_workers", "given"), [("None", 3, [[0], "0"]), ("0", 3, [[], ""])])
-def test_workers_share_the_gpus_of_their_node_or_see_none(
-    asked: str, n_workers: int, given: list[Any], tmp_path: Path
+@pytest.fixture(scope="module")
+def on_gpus(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Fits on Ray's logical GPUs, one for three CPUs: what a worker is given is the same where there are real ones."""
+    return run(GPUS, tmp_path_factory.mktemp("gpus") / "run")
+
+
+@pytest.mark.parametrize(
+    ("asked", "most_workers", "given"),
+    [("an equal share", 3, ([0], "0", 0.3333)), ("a half", 2, ([0], "0", 0.5)), ("none", 3, ([], "", 0.0))],
+)
+def test_workers_share_the_gpus_of_their_node_as_was_asked_or_see_none(
+    asked: str, most_workers: int, given: tuple[list[int], str, float], on_gpus: Any
 ) -> None:
-    """Ray's logical GPUs: what a worker is given is the same on a machine that has real ones."""
-    outcomes, found = run(GPUS, tmp_path / "run", arguments=(asked,))
+    outcomes, seen, _ = on_gpus[asked]
     assert outcomes == {"success": 6}
-    assert 1 < len(found) <= n_workers
-    assert all(each == given for each in found)
+    assert 1 < len(seen) <= most_workers
+    for assigned, visible, share, _ in seen:
+        assert (assigned, visible, share) == (*given[:2], pytest.approx(given[2]))
+
+
+@pytest.mark.parametrize("asked", ["an equal share", "a half", "none"])
+def test_a_trial_is_on_the_gpu_that_it_was_given_and_it_is_said_where_torch_sees_none(asked: str, on_gpus: Any) -> None:
+    _, seen, heard = on_gpus[asked]
+    is_seen = torch.cuda.is_available()
+    assert {each[3] for each in seen} == {"cuda" if is_seen and asked != "none" else "cpu"}
+    said = [text for text in heard if "trained on the CPU, since torch sees" in text]
+    assert len(said) == (not is_seen and asked != "none")
+    assert all("6 trial(s)" in text and "gpus_per_trial=0" in text for text in said)
