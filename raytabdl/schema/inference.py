@@ -1,17 +1,15 @@
-"""The columns of a table: what kind each is, and how its values become numbers and codes."""
+"""What kind each column of a training table is, and which of them nothing is learned from."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
-import math
 import numbers
 import re
 import warnings
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,22 +17,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError
-from raytabdl.frames import column_names, has_names, to_frame
+from raytabdl.frames import column_names, has_names
 from raytabdl.inputs import Inputs
+from raytabdl.schema.columns import LARGEST, Column, Kind, Schema
+from raytabdl.schema.levels import MAX_LEVELS, MISSING, factorize, level_of
 from raytabdl.texts import NUMBERS, TIME, form_of, is_missing
-from raytabdl.values import PARTS, as_number, date_part, days, floats, of_texts, refuse_complex
-from raytabdl.words import common_words, word_counts
-
-MAX_LEVELS = 1_000
-"""Levels kept of one column, the most frequent first; the others share code 0 with unseen ones."""
-
-MISSING = "\0missing"
-"""The level of a missing category where the training table has one; no CSV or parquet string starts with NUL."""
+from raytabdl.values import PARTS, as_number, date_part, refuse_complex
+from raytabdl.words import common_words
 
 MAX_COLUMNS = 100_000
 """Columns of a table: reading 100,000 takes seconds, a million as long as many a fit."""
 
-_MAX_LEVEL_LENGTH = 256
 _ID_SHARE = 0.9
 """A column of text with more different values than this share of its rows tells rows apart, not kinds of rows."""
 
@@ -51,182 +44,6 @@ ID = "ids or free text"
 
 _MIN_TWIN_ROWS = 20
 """The rows without the most frequent value that columns must share to be the same for more than chance."""
-
-LARGEST = 1e30  # float32 ends at 3.4e38; sums and squares of scaled values must stay below it
-
-
-class Kind(Enum):
-    """What a column holds."""
-
-    NUMBER = "number"
-    DATETIME = "datetime"
-    ORDINAL = "ordinal"
-    TEXT = "text"
-    CATEGORY = "category"
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of the training table.
-
-    ``origin`` is subtracted from numbers before they become float32, so that large offsets (years,
-    timestamps, ids) lose no precision; ``levels`` are the known categories, whose codes start at 1. The levels
-    of an ordered category are in its order, and the position in it is its number. ``part`` is what of a date is taken,
-    "" for all of it, or the word of a text that is counted, "" for all words; ``form`` is how numbers or dates are
-    written in strings, and ``words`` are the few that stood among such numbers, as missing values.
-    """
-
-    name: str
-    kind: Kind
-    origin: float = 0.0
-    levels: tuple[str, ...] = ()
-    part: str = ""
-    form: str = ""
-    words: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """The name, with the part of a date or the word of a text."""
-        return f"{self.name} ({self.part})" if self.part else self.name
-
-    @property
-    def is_open(self) -> bool:
-        """Whether values that are no level are nothing new: the rare ones, or all that were not missing."""
-        return len(self.levels) >= MAX_LEVELS or self.levels == (MISSING,)
-
-
-@dataclass(frozen=True)
-class Schema:
-    """The columns that are learned from, in the order of the training table.
-
-    ``named`` is False for a table without column names, whose columns are matched by position. ``dropped``
-    maps each column that is not used to the reason.
-    """
-
-    names: tuple[str, ...]
-    named: bool
-    columns: tuple[Column, ...]
-    dropped: Mapping[str, str]
-
-    @property
-    def cardinalities(self) -> tuple[int, ...]:
-        """The number of codes of each categorical column, the unseen level among them."""
-        return tuple(1 + len(column.levels) for column in self.columns if column.kind is Kind.CATEGORY)
-
-    def encode(self, table: Any) -> Inputs:
-        """The rows of a table as numbers and codes.
-
-        Columns are matched by name; unknown columns are ignored and unseen categories share code 0, both with a
-        warning. Raises DataError where a column is missing or a number cannot be read.
-        """
-        frame = self._aligned(to_frame(table))
-        n_rows = len(frame)
-        numeric, categorical = [], []
-        words, read = self._words(frame), {}
-        n_unseen: dict[str, int] = {}  # by column
-        for column in self.columns:
-            values = frame[column.name]
-            if column.kind is Kind.CATEGORY or column.kind is Kind.ORDINAL:
-                codes = _codes(values, column)
-                if not column.is_open and (unseen := int(((codes == 0) & values.notna()).sum())):
-                    n_unseen[column.name] = unseen
-            if column.kind is Kind.CATEGORY:
-                categorical.append(codes)
-            elif column.kind is Kind.ORDINAL:
-                numeric.append(np.where(codes == 0, np.nan, codes).astype(np.float32))
-            elif column.kind is Kind.TEXT:
-                numeric.append(words[column.name][column.part])
-            else:
-                if column.name not in read:  # a date has several columns
-                    read[column.name] = _read(values, column)
-                numeric.append(_numbers(read[column.name], column))
-        if n_unseen:
-            warnings.warn(f"categories that training did not see, in rows by column: {n_unseen}", stacklevel=2)
-        return Inputs(
-            np.stack(numeric, axis=1) if numeric else np.empty((n_rows, 0), np.float32),
-            np.stack(categorical, axis=1) if categorical else np.empty((n_rows, 0), np.int32),
-            self.cardinalities,
-        )
-
-    def _words(self, frame: pd.DataFrame) -> dict[str, dict[str, NDArray[np.float32]]]:
-        """The numbers of each text by the word, "" for all of them."""
-        words: dict[str, list[str]] = {}
-        for column in self.columns:
-            if column.kind is Kind.TEXT:
-                words.setdefault(column.name, []).extend([column.part] if column.part else [])
-        counted = {name: word_counts(frame[name], own).T for name, own in words.items()}
-        return {name: dict(zip(["", *words[name]], numbers, strict=True)) for name, numbers in counted.items()}
-
-    def plain(self, table: Any) -> dict[str, NDArray[Any]]:
-        """The columns that are learned from as what other languages have: float64, NaN where missing, or strings.
-
-        Dates are days since 1970 in UTC. A missing category is "".
-        """
-        frame = self._aligned(to_frame(table))
-        plain: dict[str, NDArray[Any]] = {}
-        for column in self.columns:
-            if column.kind in (Kind.CATEGORY, Kind.ORDINAL):
-                codes, keys = _factorize(frame[column.name], column.name, frozenset(column.levels))
-                plain[column.name] = np.array([*keys, ""], dtype=object)[codes]  # code -1 is missing
-            else:
-                plain[column.name] = _read(frame[column.name], column)
-        return plain
-
-    def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
-        needed = {column.name for column in self.columns}
-        by_name = has_names(frame) and (self.named or needed <= set(column_names(frame)) <= set(self.names))
-        if not by_name:
-            if frame.shape[1] != len(self.names):
-                raise DataError(
-                    f"X has {frame.shape[1]} features, but raytabdl is expecting {len(self.names)} features as input"
-                )
-            return frame.set_axis(list(self.names), axis=1)
-        frame = frame.set_axis(column_names(frame), axis=1)
-        missing = [name for name in self.names if name not in frame.columns and name not in self.dropped]
-        if missing:
-            raise DataError(
-                f"columns missing from the table: {missing}; the model was fitted with {list(self.names)}, "
-                f"this table has {list(frame.columns)}"
-            )
-        extra = [name for name in frame.columns if name not in self.names]
-        if extra:
-            warnings.warn(f"columns that the model does not know are ignored: {extra}", stacklevel=3)
-        return frame
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "names": list(self.names),
-            "named": self.named,
-            "dropped": dict(self.dropped),
-            "columns": [
-                {
-                    "name": c.name,
-                    "kind": c.kind.value,
-                    "origin": c.origin,
-                    "levels": list(c.levels),
-                    **({"part": c.part} if c.part else {}),
-                    **({"form": c.form} if c.form else {}),
-                    **({"words": list(c.words)} if c.words else {}),
-                }
-                for c in self.columns
-            ],
-        }
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Schema:
-        columns = (
-            Column(
-                c["name"],
-                Kind(c["kind"]),
-                c["origin"],
-                tuple(c["levels"]),
-                c.get("part", ""),
-                c.get("form", ""),
-                tuple(c.get("words", ())),
-            )
-            for c in record["columns"]
-        )
-        return cls(tuple(record["names"]), record["named"], tuple(columns), dict(record["dropped"]))
 
 
 def infer_schema(frame: pd.DataFrame, time: str | None = None) -> Schema:
@@ -336,7 +153,7 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
     """What a column of the table is learned from as, or the reason why it is of no use."""
     kind = _kind(values, name)
     if kind is Kind.ORDINAL:
-        levels = tuple(map(_key, values.cat.remove_unused_categories().cat.categories))
+        levels = tuple(map(level_of, values.cat.remove_unused_categories().cat.categories))
         if not levels:
             return "no value at all"
         if len(levels) == 1 and not values.hasnans:
@@ -348,7 +165,7 @@ def _infer_columns(values: pd.Series, name: str) -> list[Column] | str:
         if not form:
             return _infer_category(values, name)
         kind = Kind.NUMBER if form in NUMBERS else Kind.DATETIME
-    read = _read(values, Column(name, kind, form=form))  # words among numbers are warned of once, here
+    read = Column(name, kind, form=form).read(values)  # words among numbers are warned of once, here
     words = _words(values[np.isnan(read)]) if form else ()
     present = read[np.isfinite(read)]
     if len(present) == 0:
@@ -370,7 +187,7 @@ def _form(values: pd.Series, name: str) -> str:
         return TIME
     if not all(isinstance(value, str) for value in present):
         return ""
-    codes, texts = _factorize(values, name)
+    codes, texts = factorize(values, name)
     return form_of(texts, np.bincount(codes[codes >= 0], minlength=len(texts)).tolist())
 
 
@@ -388,10 +205,10 @@ def _parts(present: NDArray[np.float64], column: Column) -> list[Column]:
 
 
 def _infer_category(values: pd.Series, name: str) -> list[Column] | str:
-    codes, keys = _factorize(values, name)
+    codes, levels = factorize(values, name)
     counts: Counter[str] = Counter()
-    for key, count in zip(keys, np.bincount(codes[codes >= 0], minlength=len(keys)).tolist(), strict=True):
-        counts[key] += count
+    for level, count in zip(levels, np.bincount(codes[codes >= 0], minlength=len(levels)).tolist(), strict=True):
+        counts[level] += count
     n_missing = int((codes < 0).sum())
     if n_missing == len(values):
         return "no value at all"
@@ -408,7 +225,7 @@ def _infer_category(values: pd.Series, name: str) -> list[Column] | str:
         return f"{len(counts)} different values in {n_present} rows: {ID}"
     if n_missing:
         counts[MISSING] = n_missing
-    return [Column(name, Kind.CATEGORY, levels=tuple(key for key, _ in counts.most_common(MAX_LEVELS)))]
+    return [Column(name, Kind.CATEGORY, levels=tuple(level for level, _ in counts.most_common(MAX_LEVELS)))]
 
 
 def _kind(values: pd.Series, name: str) -> Kind:
@@ -452,60 +269,3 @@ def _kind_of_objects(values: pd.Series, name: str) -> Kind:
         seen = sorted(t.__name__ for t in types)
         warnings.warn(f"column {name!r} holds values of several types, {seen}; they count as categories", stacklevel=5)
     return Kind.CATEGORY
-
-
-def _read(values: pd.Series, column: Column) -> NDArray[np.float64]:
-    if column.form:
-        return of_texts(values, column.form, column.name, column.words)
-    return days(values, column.name) if column.kind is Kind.DATETIME else floats(values, column.name)
-
-
-def _numbers(read: NDArray[np.float64], column: Column) -> NDArray[np.float32]:
-    if column.part:
-        read = date_part(read, column.part)
-    read = np.where(np.isinf(read), np.nan, np.clip(read, -LARGEST, LARGEST))
-    return np.asarray(read - column.origin, np.float32)
-
-
-def _factorize(
-    values: pd.Series, name: str, known: Container[str] = frozenset()
-) -> tuple[NDArray[np.intp], Sequence[str]]:
-    """The code of each row, -1 where missing, and the level of each code: a string, which outlives JSON, CSV and a
-    change of dtype. Two codes may share a level; ``known`` are the levels of training.
-    """
-    try:
-        codes, uniques = pd.factorize(values, use_na_sentinel=True)
-    except (TypeError, NotImplementedError) as error:
-        raise DataError(
-            f"column {name!r} of dtype {values.dtype} holds values that are neither numbers nor categories ({error}): "
-            "spread them over columns of their own"
-        ) from error
-    return codes, [_level(value, known) for value in uniques]
-
-
-def _level(value: Any, known: Container[str]) -> str:
-    """The key of a value, or how it is written where only that is known.
-
-    Of the strings "0.0" and "true" pandas makes 0.0 and True in a file that lacks the odd word beside them.
-    """
-    key = _key(value)
-    if key in known or not isinstance(value, (numbers.Number, np.bool_)):
-        return key
-    text = str(value)
-    return next((written for written in (text, text.lower(), text.upper()) if written in known), key)
-
-
-def _key(value: Any) -> str:
-    """1, 1.0, True and "1" are one level: the numbers are equal to pandas; gaps make floats of integers."""
-    number = as_number(value) if isinstance(value, (numbers.Number, np.bool_)) else math.nan
-    text = str(int(value)) if number.is_integer() else str(value)
-    if len(text) <= _MAX_LEVEL_LENGTH:
-        return text
-    return f"{text[:64]}... {hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
-
-
-def _codes(values: pd.Series, column: Column) -> NDArray[np.int32]:
-    code_of = {level: code for code, level in enumerate(column.levels, start=1)}
-    codes, keys = _factorize(values, column.name, code_of)
-    table = np.array([*(code_of.get(key, 0) for key in keys), code_of.get(MISSING, 0)], dtype=np.int32)
-    return table[codes]
