@@ -17,8 +17,8 @@ from ray.tune.schedulers.trial_scheduler import TrialScheduler
 from ray.tune.search import Searcher
 
 from raytabdl.failures import last_line
-from raytabdl.runtime.controller import kill_workers, without_snapshots
-from raytabdl.runtime.tune import MAX_WORKER_LOSSES, NotKept, quiet
+from raytabdl.runtime.controller import NotKept, kill_workers, without_snapshots
+from raytabdl.runtime.tune import MAX_WORKER_LOSSES, quiet
 
 REPORT = "report"
 """The key of a result under which a trainable tells what it did: an object, which Tune would flatten otherwise."""

@@ -1,4 +1,4 @@
-"""What Tune has no settings for: workers ended at once, snapshots of all trials, and searches of several threads."""
+"""What Tune has no settings for: what it keeps, workers ended at once, and searches of several threads."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ from ray.tune.execution.tune_controller import TuneController
 from ray.tune.registry import TRAINABLE_CLASS, _global_registry, register_trainable
 
 from raytabdl.runtime.shared import shared
+
+
+class NotKept:
+    """Tune pickles what it is given, for a restore that is never made here: a run is resumed from its own records."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
 
 
 @shared

@@ -9,13 +9,15 @@ from typing import Any
 import torch
 from ray.tune import Callback
 
+from raytabdl.runtime.controller import NotKept
+
 
 def is_unseen(assigned: Sequence[int | str]) -> bool:
     """Whether this worker was given a GPU that its torch cannot use: its trials are trained on the CPU."""
     return bool(assigned) and not torch.cuda.is_available()
 
 
-class UnseenGpus(Callback):
+class UnseenGpus(NotKept, Callback):
     """Says after a search that trials were trained on the CPU in spite of their GPU, where some were."""
 
     def __init__(self) -> None:
@@ -36,7 +38,3 @@ class UnseenGpus(Callback):
                 "fit with gpus_per_trial=0",
                 stacklevel=6,
             )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: a run is resumed from its own records, not from Tune's pickles."""
-        return {}

@@ -11,13 +11,14 @@ from typing import Any
 from ray.tune import Callback
 
 from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.controller import NotKept
 from raytabdl.runtime.trainable import Report
 
 EVENTS = "events.out.tfevents.*"
 """What a logger of TensorBoard writes beside Tune's own files, which a run deletes at its end."""
 
 
-class GuardedLogger(Callback):
+class GuardedLogger(NotKept, Callback):
     """Hands what happens in a search to a logger, as plain numbers; what the logger raises does not end the run."""
 
     def __init__(self, logger: Callback) -> None:
@@ -61,10 +62,6 @@ class GuardedLogger(Callback):
         except Exception as error:  # noqa: BLE001  # a server that is gone must not lose the run
             self._n_errors += 1
             self._first_error = self._first_error or error
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: a run is resumed from its own records, not from Tune's pickles."""
-        return {}
 
 
 def plain(result: dict[str, Any]) -> dict[str, Any]:

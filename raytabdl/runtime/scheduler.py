@@ -12,7 +12,7 @@ from ray.tune.schedulers import HyperBandForBOHB
 from ray.tune.schedulers.trial_scheduler import TrialScheduler
 
 from raytabdl.history import Status, Trial
-from raytabdl.runtime.controller import kill_worker_of, kill_workers
+from raytabdl.runtime.controller import NotKept, kill_worker_of, kill_workers
 from raytabdl.runtime.limits import GRACE_SECONDS, TOO_SLOW, Stopwatch, TrialLimits
 from raytabdl.runtime.memory_monitor import NODE_OUT_OF_MEMORY
 from raytabdl.runtime.recorder import Recorder
@@ -23,7 +23,7 @@ from raytabdl.search.cost import Pace
 from raytabdl.space import ROOT
 
 
-class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
+class AsynchronousHyperBandForBOHB(NotKept, HyperBandForBOHB):
     """Promotes a trial as soon as it is among the best of its rung; the rule is ``search.brackets.Race``.
 
     Where it departs from Tune's: no trial waits until its bracket is full; a failure counts as the worst
@@ -243,10 +243,6 @@ class AsynchronousHyperBandForBOHB(HyperBandForBOHB):
 
     def debug_string(self) -> str:
         return f"AsynchronousHyperBandForBOHB: {self._race.rung_occupancy()}"
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Nothing: a run is resumed from its own records, not from Tune's pickles."""
-        return {}
 
     def _promote(self, name: str) -> None:
         budget = self._race.milestone(name)

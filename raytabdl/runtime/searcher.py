@@ -14,6 +14,7 @@ from ray.tune.search.bohb import TuneBOHB
 from raytabdl.component import Config
 from raytabdl.ensemble import trial_of
 from raytabdl.history import PORTFOLIO, trial_seed
+from raytabdl.runtime.controller import NotKept
 from raytabdl.runtime.trainable import Report
 from raytabdl.search.brackets import Race
 from raytabdl.search.samplers import Observation, Sampler, SpaceExhaustedError
@@ -41,7 +42,7 @@ class Suggestion:
         return {**names, "fold": self.fold, "train_to": self.train_to, **spent}
 
 
-class PortfolioBOHB(TuneBOHB):
+class PortfolioBOHB(NotKept, TuneBOHB):
     """Hands out what an earlier run left unfinished, then the portfolio in order, then what the sampler suggests.
 
     Trials that an earlier run left at a rung (``parked``) are handed out when they are due for promotion.
@@ -203,6 +204,3 @@ class PortfolioBOHB(TuneBOHB):
 
     def restore(self, checkpoint_path: str) -> None:
         raise NotImplementedError("a run is resumed from its folder: raytabdl resume RUN")
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}

@@ -24,7 +24,7 @@ from raytabdl.history import History
 from raytabdl.metrics import Metric
 from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.controller import registered, without_snapshots
+from raytabdl.runtime.controller import NotKept, registered, without_snapshots
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
 from raytabdl.runtime.gpus import UnseenGpus
@@ -219,13 +219,6 @@ def _folds(search: Search, actor: _LateActor, searcher: Callable[[], PortfolioBO
         len(search.task.split(0)[1]),
         search.horizon.iteration_share / search.quick_share,
     )
-
-
-class NotKept:
-    """Tune pickles what it is given, for a restore that is never made here: a run is resumed from its own records."""
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
 
 
 class _TimeIsUp(NotKept, Stopper):
