@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from raytabdl.inputs import Array, Target, Weights, mean_and_deviation
+from raytabdl.inputs import Array, Error, Target, Weights
+from raytabdl.metrics import mae, rmse
+from raytabdl.spread import centre_and_spread
 
 SMALLEST = 1e-7
 """Below it probabilities are taken for it, so that their logarithms stay finite."""
@@ -93,18 +95,24 @@ def scaled(probabilities: Array, scaling: Scaling) -> Array:
 
 
 def rung_loss(y: Array, predictions: Array, target: Target, weights: Weights = None) -> tuple[float, float]:
-    """What trials are promoted on, whatever the metric that the user optimises, and the temperature behind it.
+    """What trials are promoted on, and the temperature behind it.
 
-    Log loss after temperature scaling for a classification, since raw log loss ranks over-confident nets
-    below worse ones; RMSE in units of the target's standard deviation for a regression. Infinite where
-    the predictions are not finite.
+    Log loss after temperature scaling for a classification, whatever the metric that the user optimises, since raw log
+    loss ranks over-confident nets below worse ones. For a regression the error that its target names, in units of that
+    of the best constant: the root of squared errors, or absolute ones. Infinite where the predictions are not finite.
     """
     if not np.isfinite(predictions).all():
         return float("inf"), 1.0
     if not target.task_type.is_classification:
-        spread = mean_and_deviation(y, weights)[1]
-        error = float(np.sqrt(np.average(np.square(y - predictions), weights=weights)))
-        return error / (spread if spread > 0 else 1.0), 1.0
+        return _relative_error(y, predictions, target.error, weights), 1.0
     fitted = temperature(y, predictions, row_weights=weights)
     truth = scale(predictions, fitted)[np.arange(len(y)), y.astype(np.int64)]
     return float(-np.average(np.log(np.maximum(truth, SMALLEST)), weights=weights)), fitted
+
+
+def _relative_error(y: Array, predictions: Array, error: Error, weights: Weights) -> float:
+    if error is Error.LOGARITHMIC:
+        y, predictions = np.log1p(y), np.log1p(np.maximum(predictions, 0.0))  # as in msle
+    spread = centre_and_spread(y, error, weights)[1]
+    measure = mae if error is Error.ABSOLUTE else rmse
+    return measure(y, predictions, weights) / (spread if spread > 0 else 1.0)

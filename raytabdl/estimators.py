@@ -152,6 +152,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             if task.inputs.weights is not None and not metric.takes_weights:
                 warnings.warn(f"metric {metric.name} takes no sample_weight: it counts all rows the same", stacklevel=2)
             loggers = loggers_of(self.callbacks)
+            task = task.with_error(metric.error)
             run = Run(settings, folder, task, choices, portfolio, metric, clock, loggers, self.sampler)
             further = {
                 "sample_weight": sample_weight,
@@ -358,7 +359,12 @@ class TabularClassifier(ClassifierMixin, _Tabular):  # type: ignore[misc]
 
 
 class TabularRegressor(RegressorMixin, _Tabular):  # type: ignore[misc]
-    """Predicts a number. The parameters are those of ``TabularClassifier``; the metric is RMSE by default."""
+    """Predicts a number. The parameters are those of ``TabularClassifier``; the metric is RMSE by default.
+
+    Models are trained by the error that it measures: by absolute errors for "mae" and "median_absolute_error", by
+    squared errors of log(1 + target) for "msle", and by squared errors for others, unless the ``error`` of a ``Metric``
+    says otherwise.
+    """
 
     _task_type = TaskType.REGRESSION
 

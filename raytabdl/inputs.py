@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,17 @@ class TaskType(Enum):
     @property
     def is_classification(self) -> bool:
         return self is not TaskType.REGRESSION
+
+
+class Error(Enum):
+    """What models of a regression make small: squared errors, absolute ones, or squared errors of log(1 + target).
+
+    For the last they are handed these logarithms, whose squared errors they make small.
+    """
+
+    SQUARED = "squared"
+    ABSOLUTE = "absolute"
+    LOGARITHMIC = "logarithmic"
 
 
 @dataclass(frozen=True)
@@ -66,24 +79,27 @@ class Truth:
     weights: Weights
 
 
-def mean_and_deviation(values: Array, weights: Weights) -> tuple[float, float]:
-    """Of weighted values."""
-    if weights is None:
-        return float(values.mean()), float(values.std())
-    mean = float(np.average(values, weights=weights))
-    return mean, float(np.sqrt(np.average(np.square(values - mean), weights=weights)))
-
-
 @dataclass(frozen=True)
 class Target:
     """The kind of value that a model predicts.
 
     Predictions are probabilities of shape (n, n_classes), also for two classes, or values of shape (n,)
-    for a regression, where ``n_classes`` is 0.
+    for a regression, where ``n_classes`` is 0. ``error`` is what a regression is to make small; a model that cannot do
+    so makes squared errors small.
     """
 
     task_type: TaskType
     n_classes: int
+    error: Error = Error.SQUARED
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Target:
+        """What ``to_json`` wrote, perhaps among other things; version 0.1 had squared errors only, and wrote none."""
+        return cls(TaskType(record["task_type"]), record["n_classes"], Error(record.get("error", Error.SQUARED.value)))
+
+    def to_json(self) -> dict[str, Any]:
+        record: dict[str, Any] = {"task_type": self.task_type.value, "n_classes": self.n_classes}
+        return record if self.task_type.is_classification else {**record, "error": self.error.value}
 
     @property
     def d_out(self) -> int:

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import SettingError
-from raytabdl.inputs import Array, TaskType, Truth, Weights
+from raytabdl.inputs import Array, Error, TaskType, Truth, Weights
+from raytabdl.spread import median
 
 UNMEASURABLE = (ValueError, LookupError, ArithmeticError)
 """What a metric raises of rows that lack what it needs: scikit-learn's a ValueError, and what others have written
@@ -28,6 +29,7 @@ class Metric:
 
     ``value(y, predictions)`` is in the metric's own direction; ``best`` is the value of a perfect
     prediction, where ``greater_is_better`` is true. One that ``takes_weights`` has them as a third argument.
+    ``error`` is what models of a regression are trained to make small, to be good by the metric.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Metric:
     greater_is_better: bool
     best: float = 1.0
     takes_weights: bool = False
+    error: Error = Error.SQUARED
 
     def measure(self, y: NDArray[Any], predictions: Array, weights: Weights = None) -> float:
         """The value, of weighted rows where it takes weights."""
@@ -187,13 +190,7 @@ def mae(y: Array, predictions: Array, weights: Weights = None) -> float:
 
 
 def median_absolute_error(y: Array, predictions: Array, weights: Weights = None) -> float:
-    errors = np.abs(y - predictions)
-    if weights is None:
-        return float(np.median(errors))
-    order = np.argsort(errors)
-    below = np.cumsum(weights[order]) / weights.sum()
-    middle = [np.searchsorted(below, 0.5 - 1e-12), np.searchsorted(below, 0.5 + 1e-12)]
-    return float(errors[order[middle]].mean())
+    return median(np.abs(y - predictions), weights)
 
 
 def msle(y: Array, predictions: Array, weights: Weights = None) -> float:
@@ -211,8 +208,8 @@ def _mean(values: NDArray[Any], weights: Weights) -> float:
     return float(values.mean() if weights is None else np.average(values, weights=weights))
 
 
-def _built_in(name: str, value: Callable[..., float], greater_is_better: bool) -> Metric:
-    return Metric(name, value, greater_is_better, takes_weights=True)
+def _built_in(name: str, value: Callable[..., float], greater_is_better: bool, error: Error = Error.SQUARED) -> Metric:
+    return Metric(name, value, greater_is_better, takes_weights=True, error=error)
 
 
 def _f_family() -> dict[str, Metric]:
@@ -234,10 +231,11 @@ CLASSIFICATION: dict[str, Metric] = {
 }
 REGRESSION: dict[str, Metric] = {
     "rmse": _built_in("rmse", rmse, False),
-    "mae": _built_in("mae", mae, False),
+    "mae": _built_in("mae", mae, False, Error.ABSOLUTE),
     "mse": _built_in("mse", mse, False),
-    "msle": _built_in("msle", msle, False),
-    "median_absolute_error": _built_in("median_absolute_error", median_absolute_error, False),
+    "msle": _built_in("msle", msle, False, Error.LOGARITHMIC),
+    # The median of errors has no slope to go down by, and absolute errors are nearer to it than squared ones.
+    "median_absolute_error": _built_in("median_absolute_error", median_absolute_error, False, Error.ABSOLUTE),
     "r2": _built_in("r2", r2, True),
 }
 

@@ -20,7 +20,7 @@ from raytabdl.clock import Clock
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
 from raytabdl.exceptions import CorruptModelError, RunFolderError, SettingError
 from raytabdl.history import History, read_history
-from raytabdl.inputs import Array, Inputs, Target, TaskType
+from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.labels import labels_from_json, labels_to_json
 from raytabdl.lines import append_line, read_lines
 from raytabdl.lock import locked
@@ -393,7 +393,7 @@ def _from_record(record: Mapping[str, Any]) -> Ensemble:
 
 def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> None:
     """The classes as JSON, with the dtype that they come back in."""
-    record: dict[str, Any] = {"task_type": target.task_type.value, "n_classes": target.n_classes}
+    record = target.to_json()
     if classes is not None:
         record |= labels_to_json(classes)
     write_json(path, record)
@@ -401,7 +401,7 @@ def write_labels(path: Path, classes: NDArray[Any] | None, target: Target) -> No
 
 def read_labels(path: Path) -> tuple[NDArray[Any] | None, Target]:
     record: Mapping[str, Any] = read_json(path)
-    target = Target(TaskType(record["task_type"]), record["n_classes"])
+    target = Target.from_json(record)
     if "classes" not in record:
         return None, target
     try:

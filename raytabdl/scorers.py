@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from raytabdl.exceptions import SettingError
-from raytabdl.inputs import Array, Rows, Target, TaskType, Truth, Weights
+from raytabdl.inputs import Array, Error, Rows, Target, TaskType, Truth, Weights
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, UNMEASURABLE, Metric
 from raytabdl.metrics import metric as find_metric
 
@@ -36,15 +36,12 @@ def chosen_metric(choice: MetricChoice, y: Array, target: Target, classes: NDArr
     """
     if choice is None or isinstance(choice, (str, Metric)):
         known = find_metric(choice, target.task_type)
-        if isinstance(choice, Metric) or target.task_type.is_classification:
-            return known
-        truth, perfect, _ = _examples(y, target)
-        with np.errstate(invalid="ignore", divide="ignore"):  # the logarithm of what is not above -1
-            if not np.isfinite(known.measure(truth, perfect)):
-                raise SettingError(
-                    f"metric {known.name} cannot measure targets that go from {truth.min():g} to {truth.max():g}; "
-                    "choose another one, or shift the target"
-                )
+        is_logarithmic = not target.task_type.is_classification and known.error is Error.LOGARITHMIC
+        if is_logarithmic and not y.min() > -1:
+            raise SettingError(
+                f"metric {known.name} cannot measure targets that go from {y.min():g} to {y.max():g}, since "
+                "log(1 + target) must be a number; choose another one, or shift the target"
+            )
         return known
     return own_metric(choice, y, target, classes)
 

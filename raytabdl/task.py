@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from raytabdl.checks import MAX_PREDICTION_BYTES, check_memory, check_size
 from raytabdl.exceptions import DataError
 from raytabdl.frames import to_frame, with_categories
-from raytabdl.inputs import Array, Inputs, Rows, Target, TaskType, Truth
+from raytabdl.inputs import Array, Error, Inputs, Rows, Target, TaskType, Truth
 from raytabdl.labels import array_of_objects, is_label
 from raytabdl.schema import Kind, Schema, infer_schema, row_numbers, without_twins
 from raytabdl.validation import (
@@ -74,12 +74,20 @@ class Task:
     @cached_property
     def content(self) -> str:
         """A hash of all that is learned from: rows, targets and folds."""
-        digest = hashlib.sha256(f"{self.target} {self.inputs.cardinalities}".encode())
+        # Not the error: folds are prepared whatever is made small, and studies know a table by what they noted of it.
+        target = f"Target(task_type={self.target.task_type!r}, n_classes={self.target.n_classes})"
+        digest = hashlib.sha256(f"{target} {self.inputs.cardinalities}".encode())
         weights = () if self.inputs.weights is None else (self.inputs.weights,)
         for array in (self.inputs.numeric, self.inputs.categorical, self.y, self.folds, *weights):
             digest.update(f"{array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
+
+    def with_error(self, error: Error) -> Task:
+        """The same, where models of a regression make that error small; of classes there is none."""
+        if self.target.task_type.is_classification:
+            return self
+        return replace(self, target=replace(self.target, error=error))
 
     def split(self, fold: int) -> tuple[Rows, Rows]:
         """The training and the validation rows of a fold; all rows for both where one would be empty."""

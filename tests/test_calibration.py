@@ -8,11 +8,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from raytabdl.calibration import rung_loss, scale, scaled, temperature, vector_scaling
-from raytabdl.inputs import Target, TaskType
+from raytabdl.inputs import Error, Target, TaskType
 from raytabdl.metrics import log_loss
 
 MULTICLASS = Target(TaskType.MULTICLASS, 3)
-REGRESSION = Target(TaskType.REGRESSION, 0)
+REGRESSION, ABSOLUTE, LOGARITHMIC = (Target(TaskType.REGRESSION, 0, error) for error in Error)
 
 
 def drawn(seed, n=4000, spread=1.5):
@@ -73,6 +73,17 @@ def test_the_rung_loss_of_a_regression_is_in_units_of_the_targets_deviation():
     assert rung_loss(np.full(4, 2.0), np.full(4, 5.0), REGRESSION)[0] == 3.0
 
 
+def test_the_rung_loss_of_a_regression_is_the_error_of_its_target_beside_that_of_the_best_constant():
+    y = np.array([1.0, 2.0, 3.0, 6.0])
+    for target, constant in ((REGRESSION, y.mean()), (ABSOLUTE, 2.5), (LOGARITHMIC, np.expm1(np.log1p(y).mean()))):
+        assert rung_loss(y, np.full(4, constant), target)[0] == pytest.approx(1.0)
+        assert rung_loss(y, np.full(4, constant + 0.6), target)[0] > 1.0
+    assert rung_loss(y * 100, y * 100 + [0, 0, 0, 50], ABSOLUTE)[0] == pytest.approx(12.5 / 150)
+    halved, negative, zero = (np.array([first, 2.0, 3.0, last]) for first, last in ((1, 2.5), (-5, 6), (0, 6)))
+    assert rung_loss(y, halved, LOGARITHMIC)[0] == pytest.approx(np.log(2) / 2 / np.log1p(y).std())
+    assert rung_loss(y, negative, LOGARITHMIC) == rung_loss(y, zero, LOGARITHMIC)
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_predictions_that_are_not_finite_have_an_infinite_rung_loss(bad):
     p = np.full((2, 3), 1 / 3)
@@ -86,9 +97,10 @@ def test_weighted_rows_count_as_often_as_they_weigh():
     p = rng.dirichlet(np.ones(3), 60) * 0.3 + 0.7 * np.eye(3)[(y + (rng.random(60) < 0.3)) % 3]
     of_classes = rung_loss(np.repeat(y, weights), np.repeat(p, weights, axis=0), MULTICLASS)
     assert rung_loss(y, p, MULTICLASS, weights.astype(float)) == pytest.approx(of_classes)
-    values, guesses = rng.normal(size=60), rng.normal(size=60)
-    of_values = rung_loss(np.repeat(values, weights), np.repeat(guesses, weights), REGRESSION)
-    assert rung_loss(values, guesses, REGRESSION, weights.astype(float)) == pytest.approx(of_values)
+    values, guesses = rng.lognormal(size=60), rng.lognormal(size=60)
+    for target in (REGRESSION, ABSOLUTE, LOGARITHMIC):
+        of_values = rung_loss(np.repeat(values, weights), np.repeat(guesses, weights), target)
+        assert rung_loss(values, guesses, target, weights.astype(float)) == pytest.approx(of_values)
 
 
 def test_the_slope_and_the_offsets_by_which_probabilities_were_changed_are_found_again():

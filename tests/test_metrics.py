@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from raytabdl.exceptions import SettingError
-from raytabdl.inputs import TaskType, Truth
+from raytabdl.inputs import Error, TaskType, Truth
 from raytabdl.metrics import CLASSIFICATION, MOST_RANKED, REGRESSION, Metric, logged, metric, usual
 
 LABEL_METRICS = [name for name in CLASSIFICATION if name.partition("_")[0] in ("f1", "precision", "recall")]
@@ -176,3 +176,9 @@ def test_a_metric_that_takes_no_weights_counts_all_rows_the_same():
 def test_an_unknown_metric_is_answered_with_the_known_ones():
     with pytest.raises(SettingError, match=r"one of \['mae'.*got 'accuracy'"):
         metric("accuracy", TaskType.REGRESSION)
+
+
+def test_a_metric_names_the_error_that_models_are_trained_by():
+    named = {name: each.error for name, each in REGRESSION.items() if each.error is not Error.SQUARED}
+    assert named == {"mae": Error.ABSOLUTE, "median_absolute_error": Error.ABSOLUTE, "msle": Error.LOGARITHMIC}
+    assert Metric("mine", REGRESSION["rmse"].value, False).error is Error.SQUARED

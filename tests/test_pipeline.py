@@ -12,7 +12,7 @@ from raytabdl.calibration import rung_loss
 from raytabdl.classic.catboost import CatBoost
 from raytabdl.component import Horizon
 from raytabdl.exceptions import CorruptModelError
-from raytabdl.inputs import Target, TaskType
+from raytabdl.inputs import Error, Target, TaskType
 from raytabdl.networks import ShapedMLP
 from raytabdl.pipeline import load_model, make_pipeline
 from raytabdl.pipeline.standard import Standard
@@ -20,8 +20,9 @@ from raytabdl.preprocessing import FoldCache, QuantileScaler
 from raytabdl.quick import with_quick
 from raytabdl.space import Choices
 from raytabdl.task import Task, make_task
-from raytabdl.training import ALL_SCHEDULES, AUGMENTATIONS, AVERAGINGS, OBJECTIVES, STOPPINGS
+from raytabdl.training import ALL_SCHEDULES, AUGMENTATIONS, AVERAGINGS, OBJECTIVES, STOPPINGS, Objective
 from raytabdl.training.loop import predict
+from raytabdl.training.losses import absolute_loss
 from raytabdl.validation import TimeOrder
 
 CHOICES = with_quick(
@@ -133,6 +134,62 @@ def test_pause_and_resume_in_a_new_pipeline_gives_what_no_pause_gives(family, ki
         assert losses == [point.rung_loss for point in points]
         np.testing.assert_array_equal(resumed.best_predictions, straight.best_predictions)
         np.testing.assert_array_equal(resumed.predict(validation(task)), straight.predict(validation(task)))
+
+
+def skewed_task(error, n=120):
+    """A target that no column tells of, with a long tail; some of it is below 0, and none below -1."""
+    y = np.exp(np.random.default_rng(5).normal(0.0, 1.5, n)) - 0.5
+    return make_task(table(n), y, Target(TaskType.REGRESSION, 0), 3, np.random.default_rng(0)).with_error(error)
+
+
+@pytest.mark.parametrize("error", Error)
+@pytest.mark.parametrize("family", ["mlp", "lightgbm", "catboost", "linear", "dummy"])
+def test_a_target_that_no_column_tells_of_is_predicted_by_the_constant_of_its_error(family, error):
+    task = skewed_task(error, n=600)
+    pipeline, _ = trained(family, task)
+    y = task.y[task.split(0)[0]]
+    constants = [y.mean(), np.median(y), np.expm1(np.log1p(y).mean())]  # about 2.3, 0.5 and 1
+    distances = np.abs(np.log(np.add(constants, 1) / (pipeline.predict(task.inputs).mean() + 1)))
+    assert distances.argmin() == list(Error).index(error)
+
+
+@pytest.mark.parametrize("error", [Error.ABSOLUTE, Error.LOGARITHMIC])
+@pytest.mark.parametrize("family", ["mlp", "lightgbm", "catboost", "random_forest"])
+def test_models_of_any_error_are_judged_by_it_saved_with_it_and_resumed_with_it(family, error, tmp_path):
+    task = skewed_task(error)
+    straight, points = trained(family, task)
+    truth = task.truth(0).y
+    assert straight.best_loss == pytest.approx(rung_loss(truth, straight.best_predictions, task.target)[0])
+    assert straight.best_loss == min(point.rung_loss for point in points)
+    straight.save(tmp_path)
+    loaded = load_model(tmp_path, CHOICES)
+    assert loaded.target == task.target
+    np.testing.assert_allclose(loaded.predict(validation(task)), straight.best_predictions, atol=1e-6, rtol=1e-6)
+    paused = new(family, task)
+    begun = list(islice(paused.train(task, 0), 3))
+    paused.save_progress(tmp_path)
+    resumed = new(family, task)
+    resumed.load_progress(task, 0, tmp_path)
+    losses = [point.rung_loss for point in [*begun, *resumed.train(task, 0)]]
+    rel = 0.3 if family == "lightgbm" else 1e-12  # which draws rows and columns anew
+    assert losses == pytest.approx([point.rung_loss for point in points], rel=rel)
+
+
+def test_a_network_is_trained_by_the_loss_of_the_error_unless_an_objective_of_ones_own_says_otherwise():
+    class Own(Objective):
+        name = "own"
+
+        def loss(self, y, weights=None):
+            return quartile_loss
+
+    def quartile_loss(output, y):
+        return torch.maximum(0.75 * (y - output[:, 0]), 0.25 * (output[:, 0] - y))
+
+    task, choices = skewed_task(Error.ABSOLUTE), Choices(objectives=(Objective, Own))
+    for name, loss in (("plain", absolute_loss), ("own", quartile_loss)):
+        pipeline = make_pipeline(mlp(objective=name), choices, task.target, HORIZON, 0)
+        pipeline.begin(task, 0)
+        assert pipeline._training.loss is loss
 
 
 @pytest.mark.parametrize("family", ["mlp", "catboost", "linear"])
@@ -297,6 +354,22 @@ def test_predictions_of_a_regression_stay_near_what_was_seen(y, bounds):
     standard = Standard.of(np.array(y))
     np.testing.assert_allclose(standard.value(np.array([-100.0, 100.0])), bounds, atol=0.05)
     np.testing.assert_allclose(standard.standardised(np.array([np.mean(y)])), [0.0], atol=1e-9)
+
+
+def test_the_logarithm_of_a_target_is_learned_and_taken_back():
+    y = np.array([-0.5, 0.0, 3.0, 1e9])
+    standard, logarithms = Standard.of(y, error=Error.LOGARITHMIC), np.log1p(y)
+    np.testing.assert_allclose(standard.standardised(y), (logarithms - logarithms.mean()) / logarithms.std())
+    np.testing.assert_allclose(standard.value(standard.standardised(y)), y, rtol=1e-9, atol=1e-9)
+    with np.errstate(all="raise", under="ignore"):
+        np.testing.assert_array_equal(standard.value(np.array([1e6])), [standard.highest])
+    counts = Standard.of(np.array([0.0, 7.0, 9.0]), error=Error.LOGARITHMIC)
+    assert counts.value(np.array([-1e6]))[0] == 0.0
+
+
+def test_absolute_errors_have_the_scale_of_the_median_and_the_mean_distance_from_it():
+    standard = Standard.of(np.array([0.0, 0.0, 0.0, 10.0]), error=Error.ABSOLUTE)
+    assert standard.standardised(np.array([0.0, 10.0])).tolist() == [0.0, 4.0]
 
 
 def test_values_that_grow_are_predicted_to_grow_further():

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 
 from raytabdl.exceptions import SettingError
-from raytabdl.inputs import Target, TaskType, Truth
+from raytabdl.inputs import Error, Target, TaskType, Truth
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.scorers import check_measures, chosen_metric, metric_name
 
@@ -202,7 +202,9 @@ def test_a_name_of_the_package_is_never_that_of_another_metric():
 
 
 def test_a_metric_that_has_no_value_for_the_target_is_refused_at_once():
-    regression = Target(TaskType.REGRESSION, 0)
-    with pytest.raises(SettingError, match="msle cannot measure targets that go from -2 to 3"):
-        chosen_metric("msle", np.array([-2.0, 3.0]), regression, None)
-    assert chosen_metric("msle", np.array([0.0, 3.0]), regression, None).name == "msle"
+    mine = Metric("mine", REGRESSION["rmse"].value, False, error=Error.LOGARITHMIC)
+    for choice in ("msle", REGRESSION["msle"], mine):
+        for lowest in (-2.0, -1.0):
+            with pytest.raises(SettingError, match=f"cannot measure targets that go from {lowest:g} to 3, since log"):
+                chosen_metric(choice, np.array([lowest, 3.0]), REGRESSION_TARGET, None)
+        assert chosen_metric(choice, np.array([-0.9, 3.0]), REGRESSION_TARGET, None).error is Error.LOGARITHMIC

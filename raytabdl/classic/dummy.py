@@ -10,10 +10,11 @@ import numpy as np
 from raytabdl.component import Classic
 from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.persistence import read_json, write_json
+from raytabdl.spread import centre_and_spread
 
 
 class Dummy(Classic):
-    """Predicts the class frequencies, or the mean of the target."""
+    """Predicts the class frequencies, or the constant of the least error."""
 
     name: ClassVar[str] = "dummy"
     horizon: ClassVar[int] = 1
@@ -27,7 +28,7 @@ class Dummy(Classic):
             counts = np.bincount(y.astype(np.int64), X.weights, minlength=self.target.n_classes)
             self.prior_ = (counts / counts.sum()).tolist()
         else:
-            self.prior_ = [float(np.average(y, weights=X.weights))]
+            self.prior_ = [centre_and_spread(y, self.target.error, X.weights)[0]]
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
         if self.target.task_type.is_classification:

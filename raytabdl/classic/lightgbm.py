@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from raytabdl.classic.scores import RawScores, Scores, predictions_of
 from raytabdl.component import Choice, Classic, Integer, Real, Space
 from raytabdl.exceptions import CorruptModelError, DataError
-from raytabdl.inputs import Array, Inputs, Target, TaskType
+from raytabdl.inputs import Array, Error, Inputs, Target, TaskType
 
 
 class LightGBM(Classic):
     """Leaf-wise boosted trees; iterations are boosting rounds. Categories are split natively.
+
+    By absolute errors a leaf is the median of what is left to its rows (LightGBM renews it once the tree is grown).
 
     A model that was loaded goes on with fresh random draws of rows and columns: LightGBM cannot write the
     state of its generators.
@@ -63,7 +65,8 @@ class LightGBM(Classic):
         max_cat_to_onehot: int = 4,
     ) -> None:
         self.target = target
-        objective = {TaskType.BINARY: "binary", TaskType.MULTICLASS: "multiclass", TaskType.REGRESSION: "regression"}
+        of_values = "regression_l1" if target.error is Error.ABSOLUTE else "regression"
+        objective = {TaskType.BINARY: "binary", TaskType.MULTICLASS: "multiclass", TaskType.REGRESSION: of_values}
         self.parameters: dict[str, Any] = {
             "objective": objective[target.task_type],
             "learning_rate": learning_rate,

@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 
 from raytabdl.classic.design import Design
 from raytabdl.component import Classic, Real, Space
-from raytabdl.inputs import Array, Inputs, Target, Weights, mean_and_deviation
+from raytabdl.inputs import Array, Error, Inputs, Target, Weights
 from raytabdl.persistence import read_arrays, write_arrays
+from raytabdl.spread import centre_and_spread
+
+_ROUNDED = 0.1
+"""Absolute errors are a parabola up to so many times the spread of the target, since L-BFGS needs a slope that does not
+jump (Huber, 1964)."""
 
 
 class Linear(Classic):
@@ -62,8 +67,8 @@ class Linear(Classic):
         """One-hot classes, or the standardised target as a column."""
         if self.target.task_type.is_classification:
             return np.eye(self.target.n_classes)[y.astype(np.int64)]
-        mean, spread = mean_and_deviation(y, weights)
-        self.scale_ = np.array([mean, spread if spread > 0 else 1.0])
+        centre, spread = centre_and_spread(y, self.target.error, weights)
+        self.scale_ = np.array([centre, spread if spread > 0 else 1.0])
         return np.asarray((y[:, None] - self.scale_[0]) / self.scale_[1], np.float64)
 
 
@@ -85,8 +90,7 @@ def _descend(
             losses = -(log_probabilities * truth)
             slope = np.exp(log_probabilities) - truth
         else:
-            slope = outputs - truth
-            losses = 0.5 * np.square(slope)
+            losses, slope = _value_losses(outputs - truth, target.error)
         if weights is not None:
             losses, slope = losses * weights[:, None], slope * weights[:, None]
         gradient = np.asarray(design.T @ slope) / total
@@ -103,3 +107,11 @@ def _descend(
         options={"maxiter": n_iterations},
     )
     return np.stack(path or [np.zeros(shape, np.float32)])
+
+
+def _value_losses(residuals: NDArray[np.float64], error: Error) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The loss of each residual, and its slope there."""
+    if error is not Error.ABSOLUTE:
+        return 0.5 * np.square(residuals), residuals
+    slope = np.clip(residuals / _ROUNDED, -1.0, 1.0)
+    return slope * (residuals - 0.5 * _ROUNDED * slope), slope

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from raytabdl.classic.design import Design
 from raytabdl.component import Classic, Integer, Real, Space
-from raytabdl.inputs import Array, Inputs, Target, mean_and_deviation
+from raytabdl.inputs import Array, Error, Inputs, Target
 from raytabdl.persistence import read_arrays, write_arrays
+from raytabdl.spread import centre_and_spread
 
 _BATCH, _STEPS = 64, 160
 """Rows of a step, and steps of an iteration: its time does not grow with the table, which a kernel's does squared."""
@@ -125,7 +126,7 @@ class SVM(Classic):
         self.phases_ = rng.uniform(0, 2 * np.pi, n_features).astype(np.float32)
         self.course_ = np.zeros((2, n_features + 1, d_out), np.float32)
         if not self.target.task_type.is_classification:
-            mean, spread = mean_and_deviation(y, X.weights)
+            mean, spread = centre_and_spread(y, Error.SQUARED, X.weights)
             self.scale_ = np.array([mean, spread if spread > 0 else 1.0])
 
     def _iterate(self, X: Inputs, y: Array) -> None:

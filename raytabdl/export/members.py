@@ -154,6 +154,8 @@ def _rescaled(g: Graph, outputs: Value, scale: Any) -> Value:
 
 def _value(g: Graph, standard: Standard, standardised: Value) -> Value:
     values = _rescaled(g, standardised, (standard.mean, standard.deviation))
+    if standard.is_logarithmic:
+        values = g.op("Sub", g.op("Exp", values), g.constant(1.0))
     return g.clip(values, standard.lowest, standard.highest)
 
 

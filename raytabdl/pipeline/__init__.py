@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raytabdl.component import Config, Horizon
-from raytabdl.inputs import Target, TaskType
+from raytabdl.inputs import Target
 from raytabdl.persistence import read_json
 from raytabdl.pipeline.base import Pipeline, Point
 from raytabdl.pipeline.classic import ClassicPipeline
@@ -45,7 +45,7 @@ def make_pipeline(
 def load_model(folder: Path, choices: Choices) -> Pipeline:
     """The pipeline that ``save`` wrote; its classes are looked up in the choices, none is imported by name."""
     record: Mapping[str, Any] = read_json(folder / "pipeline.json")
-    target = Target(TaskType(record["task_type"]), record["n_classes"])
+    target = Target.from_json(record)
     pipeline = make_pipeline(record["config"], choices, target, Horizon(**record["horizon"]), record["seed"])
     pipeline._load_model(folder)
     pipeline.budget = record["budget"]

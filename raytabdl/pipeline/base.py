@@ -97,8 +97,7 @@ class Pipeline(ABC):
             "budget": self.budget,
             "temperature": self.temperature,
             "horizon": asdict(self.horizon),
-            "task_type": self.target.task_type.value,
-            "n_classes": self.target.n_classes,
+            **self.target.to_json(),
         }
         write_json(folder / "pipeline.json", record)
 

@@ -44,7 +44,7 @@ class ClassicPipeline(Pipeline):
         X_valid, truth = task.inputs.take(valid), task.truth(fold)
         if not self.target.task_type.is_classification:
             # The boosters keep targets as float32, which has no digits left for small changes of large values.
-            self.standard = Standard.of(y, X.weights)
+            self.standard = Standard.of(y, X.weights, self.target.error)
             y = self.standard.standardised(y)
         n_done, n_full = self._iterations(self.budget), self._iterations(self.horizon.max_budget)
         trained_to, unit_s = self.budget, math.inf

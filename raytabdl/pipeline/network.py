@@ -139,7 +139,8 @@ class NetworkPipeline(Pipeline):
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if name.startswith("network")}
         self._best_weights = _unlabelled("network", tensors)
         self.preprocessing.restore({k: array for k, array in arrays.items() if not k.startswith("network")})
-        self.standard = Standard(**{field.name: shape[field.name] for field in fields(Standard)})
+        known = {field.name for field in fields(Standard)}
+        self.standard = Standard(**{name: value for name, value in shape.items() if name in known})
         self.network = self._new_network(shape["d_num"], tuple(shape["cardinalities"])).to(_device()).eval()
         self.network.load_state_dict(self._best_weights[0])
 
@@ -165,9 +166,11 @@ class NetworkPipeline(Pipeline):
         if self.target.task_type.is_classification:
             y_tensor = torch.from_numpy(y.astype(np.int64)).to(_device())
         else:
-            self.standard = Standard.of(y, prepared.weights)
+            self.standard = Standard.of(y, prepared.weights, self.target.error)
             y_tensor = torch.from_numpy(self.standard.standardised(y).astype(np.float32)).to(_device())
         x_num, x_cat = _as_tensors(prepared.x_num, prepared.x_cat)
+        objective = self._member("objective", Objective)
+        objective.error = self.target.error
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             self.network = self._new_network(x_num.shape[1], prepared.cardinalities).to(_device())
@@ -178,7 +181,7 @@ class NetworkPipeline(Pipeline):
             TrainingData(x_num, x_cat, y_tensor, weights),
             optimizer=self._member("optimizer", Optimizer),
             schedule=self._member("schedule", Schedule),
-            loss=self._member("objective", Objective).loss(y_tensor, weights),
+            loss=objective.loss(y_tensor, weights),
             augmentation=self._member("augmentation", Augmentation),
             averaging=self._member("averaging", Averaging),
             batch_size=int(self._settings["batch_size"]),

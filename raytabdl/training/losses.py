@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from raytabdl.component import Component, Real, Space
+from raytabdl.inputs import Error
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """From outputs, (batch, d_out) or (batch, k, d_out), and targets, (batch,), to the loss of each row, (batch,)."""
@@ -30,17 +31,31 @@ def regression_loss(output: Tensor, y: Tensor) -> Tensor:
     return (output.flatten(1) - y[:, None]).square().mean(1)
 
 
+def absolute_loss(output: Tensor, y: Tensor) -> Tensor:
+    """The absolute error of each row; of k predictions the mean of theirs."""
+    # Not rounded off at 0, where its slope jumps: the steps end at a learning rate of zero, and a parabola of any width
+    # would be led by the mean of the targets within it.
+    return (output.flatten(1) - y[:, None]).abs().mean(1)
+
+
 class Objective(Component):
-    """The cross entropy of classes, or the squared error of a regression."""
+    """The cross entropy of classes, or the error of a regression."""
 
     name: ClassVar[str] = "plain"
+
+    error: Error = Error.SQUARED
+    """What a regression is to make small; set to that of the target before the loss is asked for."""
 
     def loss(self, y: Tensor, weights: Tensor | None = None) -> Loss:
         """What is to be made small, for targets of the training part: int64 classes, or float32 standardised values.
 
         ``weights`` are those of the rows, by which the losses are multiplied later.
         """
-        return regression_loss if y.is_floating_point() else classification_loss
+        return self.value_loss() if y.is_floating_point() else classification_loss
+
+    def value_loss(self) -> Loss:
+        """That of a regression: of standardised values, which are those of a logarithm where that was asked for."""
+        return absolute_loss if self.error is Error.ABSOLUTE else regression_loss
 
 
 class ClassWeighted(Objective):
@@ -53,7 +68,7 @@ class ClassWeighted(Objective):
 
     def loss(self, y: Tensor, weights: Tensor | None = None) -> Loss:
         if y.is_floating_point():
-            return regression_loss
+            return self.value_loss()
         counts = torch.bincount(y, weights)
         n_rows = len(y) if weights is None else weights.sum()
         factors = n_rows / ((counts > 0).sum() * torch.where(counts > 0, counts, 1))
@@ -71,5 +86,5 @@ class LabelSmoothing(Objective):
 
     def loss(self, y: Tensor, weights: Tensor | None = None) -> Loss:
         if y.is_floating_point():
-            return regression_loss
+            return self.value_loss()
         return partial(classification_loss, label_smoothing=self.smoothing)

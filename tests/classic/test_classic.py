@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from raytabdl.classic import ALL_CLASSIC
+from raytabdl.classic import ALL_CLASSIC, ExtraTrees, NearestNeighbours
 from raytabdl.classic.catboost import CatBoost
 from raytabdl.classic.dummy import Dummy
 from raytabdl.classic.forests import RandomForest
@@ -15,16 +15,17 @@ from raytabdl.classic.lightgbm import LightGBM
 from raytabdl.classic.linear import Linear
 from raytabdl.component import Choice
 from raytabdl.exceptions import DataError
-from raytabdl.inputs import Inputs, Target, TaskType
+from raytabdl.inputs import Error, Inputs, Target, TaskType
 from raytabdl.members import dimensions
 
 MODELS = (Dummy, *ALL_CLASSIC)
 LEARNERS = MODELS[1:]
-TARGETS = (Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3), Target(TaskType.REGRESSION, 0))
+ABSOLUTE = Target(TaskType.REGRESSION, 0, Error.ABSOLUTE)
+TARGETS = (Target(TaskType.BINARY, 2), Target(TaskType.MULTICLASS, 3), Target(TaskType.REGRESSION, 0), ABSOLUTE)
 
 each_model = pytest.mark.parametrize("cls", MODELS, ids=lambda cls: cls.name)
 each_learner = pytest.mark.parametrize("cls", LEARNERS, ids=lambda cls: cls.name)
-each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.task_type.value)
+each_target = pytest.mark.parametrize("target", TARGETS, ids=["binary", "multiclass", "regression", "absolute"])
 
 
 def rows(n=120, seed=0):
@@ -55,7 +56,7 @@ def trained(cls, target, X, *steps):
 def loss(y, predictions, target):
     if target.task_type.is_classification:
         return -np.log(predictions[np.arange(len(y)), y] + 1e-9).mean()
-    return np.square(y - predictions).mean()
+    return np.abs(y - predictions).mean() if target is ABSOLUTE else np.square(y - predictions).mean()
 
 
 @each_learner
@@ -164,9 +165,10 @@ def test_a_class_that_the_training_part_lacks_has_a_probability(cls):
     assert (predictions[:, 1] < 0.2).all()
 
 
+@pytest.mark.parametrize("target", TARGETS[2:], ids=["regression", "absolute"])
 @each_model
-def test_a_constant_target_is_learned_or_refused_and_never_trained_for_ever(cls):
-    X, target = rows(n=30), TARGETS[2]
+def test_a_constant_target_is_learned_or_refused_and_never_trained_for_ever(cls, target):
+    X = rows(n=30)
     model = new(cls, target)
     if cls is CatBoost:
         with pytest.raises(Exception, match="targets are equal"):
@@ -233,6 +235,41 @@ def test_every_dimension_of_the_full_space_has_an_effect(cls):
     for key, dimension in dimensions(cls).items():
         values = dimension.options if isinstance(dimension, Choice) else (dimension.low, dimension.high)
         assert any(not np.array_equal(predictions(**{key: value}), expected) for value in values), key
+
+
+def test_the_constant_of_absolute_errors_is_the_median():
+    X, y = rows(n=5), np.array([0.0, 1.0, 2.0, 3.0, 100.0])
+    for weights, expected in ((None, 2.0), (np.array([1.0, 1.0, 1.0, 1.0, 5.0]), 100.0)):
+        model = new(Dummy, ABSOLUTE)
+        model.advance(replace(X, weights=weights), y, 1)
+        assert model.predict(X, 1).tolist() == [expected] * 5
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+@pytest.mark.parametrize(
+    ("cls", "config"),
+    [
+        (LightGBM, {"learning_rate": 0.2}),
+        (CatBoost, {"learning_rate": 0.2, "leaf_iterations": 10}),
+        (RandomForest, {}),
+        (ExtraTrees, {}),
+        (NearestNeighbours, {"k": 1000}),
+        (Linear, {}),
+    ],
+)
+def test_skewed_targets_are_predicted_by_their_medians_where_absolute_errors_count(cls, config, is_weighted):
+    """Two groups of rows, each of which has its own exponential distribution: its median is log 2, its mean 1."""
+    rng = np.random.default_rng(0)
+    group = np.repeat([-1.0, 1.0], 1500)
+    noise = rng.exponential(size=3000)
+    X = Inputs(group.astype(np.float32)[:, None], np.empty((3000, 0), np.int32), ())
+    weights = None
+    if is_weighted:  # every other row is far off, and hardly counts
+        noise[::2], weights = 50.0, np.where(np.arange(3000) % 2, 2.0, 1e-4)
+    for target, expected in ((ABSOLUTE, np.log(2)), (TARGETS[2], 1.0)):
+        model = new(cls, target, **config)
+        model.advance(replace(X, weights=weights), 2 * group + noise, 60)
+        np.testing.assert_allclose(model.predict(X.take(np.array([0, 2999])), 60) - [-2, 2], expected, atol=0.15)
 
 
 def test_a_forest_is_scikit_learns_trees():

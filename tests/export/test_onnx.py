@@ -28,12 +28,13 @@ from raytabdl.export.catboost import _as_json
 from raytabdl.export.graph import Graph
 from raytabdl.export.steps import preprocessed
 from raytabdl.export.table import encoded
-from raytabdl.inputs import Target, TaskType
+from raytabdl.inputs import Error, Target, TaskType
 from raytabdl.networks import ALL_NETWORKS
 from raytabdl.persistence import write_json, write_manifest
 from raytabdl.pipeline import ClassicPipeline, Pipeline, make_pipeline
 from raytabdl.predictor import Predictor
 from raytabdl.preprocessing import FAMILIES, Chosen, Preprocessing
+from raytabdl.quick import with_quick
 from raytabdl.run_folder import KEPT
 from raytabdl.schema import infer_schema
 from raytabdl.space import Choices
@@ -44,8 +45,10 @@ TARGETS = {
     "binary": Target(TaskType.BINARY, 2),
     "multiclass": Target(TaskType.MULTICLASS, 3),
     "regression": Target(TaskType.REGRESSION, 0),
+    "absolute": Target(TaskType.REGRESSION, 0, Error.ABSOLUTE),
+    "logarithmic": Target(TaskType.REGRESSION, 0, Error.LOGARITHMIC),
 }
-CLASSES = {"binary": np.array([False, True]), "multiclass": np.array([3, 1, 7]), "regression": None}
+CLASSES = {"binary": np.array([False, True]), "multiclass": np.array([3, 1, 7])}
 
 
 def table(n_rows: int = 300, seed: int = 0) -> pd.DataFrame:
@@ -96,7 +99,7 @@ def trained(kind: str, config: Config, choices: Choices | None = None, X: pd.Dat
 
 
 def predictor_of(kind: str, schema: Any, pipeline: Pipeline) -> Predictor:
-    return Predictor(schema, TARGETS[kind], CLASSES[kind], Ensemble({"0001@3": 1.0}, 0.0), {"0001@3": pipeline})
+    return Predictor(schema, TARGETS[kind], CLASSES.get(kind), Ensemble({"0001@3": 1.0}, 0.0), {"0001@3": pipeline})
 
 
 def run(predictor: Predictor, X: pd.DataFrame) -> Mapping[str, Any]:
@@ -198,7 +201,14 @@ def test_a_table_may_have_columns_of_one_kind(columns: list[str], model: str) ->
 def test_trees_are_exact(kind: str, config: Config) -> None:
     predictor = trained(kind, config)
     expected, outputs = predictor.predict(new_rows()), run(predictor, new_rows())
-    np.testing.assert_allclose(outputs["value" if kind == "regression" else "probabilities"], expected, rtol=1e-6)
+    np.testing.assert_allclose(outputs["probabilities" if kind in CLASSES else "value"], expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["linear", "dummy"])
+@pytest.mark.parametrize("kind", ["absolute", "logarithmic"])
+def test_models_of_every_error_are_exact(kind: str, model: str) -> None:
+    predictor = trained(kind, {"model": model}, with_quick(Choices()))
+    np.testing.assert_allclose(run(predictor, new_rows())["value"], predictor.predict(new_rows()), rtol=1e-5)
 
 
 def test_splits_by_combinations_of_categories_and_numbers_are_exact() -> None:
@@ -255,7 +265,7 @@ NETWORK_CONFIGS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("config", NETWORK_CONFIGS, ids=lambda config: str(config["model"]))
 def test_every_network_is_exported_for_any_number_of_rows(config: dict[str, Any]) -> None:
-    kind = "regression" if NETWORK_CONFIGS.index(config) % 2 else "multiclass"
+    kind = ("multiclass", "regression", "logarithmic")[NETWORK_CONFIGS.index(config) % 3]
     predictor = trained(kind, config, Choices(networks=ALL_NETWORKS))
     assert_same(predictor, new_rows())
     assert_same(predictor, pd.concat([new_rows()] * 20))

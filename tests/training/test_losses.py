@@ -4,8 +4,15 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from raytabdl.inputs import Error
 from raytabdl.training import OBJECTIVES
-from raytabdl.training.losses import ClassWeighted, LabelSmoothing, classification_loss, regression_loss
+from raytabdl.training.losses import (
+    ClassWeighted,
+    LabelSmoothing,
+    absolute_loss,
+    classification_loss,
+    regression_loss,
+)
 
 
 def rows(n_classes=3, k=None):
@@ -42,7 +49,9 @@ def test_the_loss_of_k_predictions_is_the_mean_of_theirs():
     expected = torch.stack([F.cross_entropy(outputs[:, i], y, reduction="none") for i in range(4)]).mean(0)
     torch.testing.assert_close(classification_loss(outputs, y), expected)
     values = outputs[..., :1]
-    torch.testing.assert_close(regression_loss(values, y.float()), ((values[..., 0] - y[:, None]) ** 2).mean(1))
+    errors = values[..., 0] - y[:, None]
+    torch.testing.assert_close(regression_loss(values, y.float()), (errors**2).mean(1))
+    torch.testing.assert_close(absolute_loss(values, y.float()), errors.abs().mean(1))
 
 
 def test_smoothing_mixes_the_class_with_even_odds():
@@ -54,6 +63,17 @@ def test_smoothing_mixes_the_class_with_even_odds():
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_a_regression_has_its_squared_error(objective):
+def test_a_regression_has_the_error_of_its_target_squared_by_default(objective):
     outputs, y = torch.randn(9, 1), torch.randn(9)
-    torch.testing.assert_close(objective().loss(y)(outputs, y), (outputs[:, 0] - y) ** 2)
+    own = objective()
+    torch.testing.assert_close(own.loss(y)(outputs, y), (outputs[:, 0] - y) ** 2)
+    own.error = Error.LOGARITHMIC  # whose target comes as a logarithm
+    torch.testing.assert_close(own.loss(y)(outputs, y), (outputs[:, 0] - y) ** 2)
+    own.error = Error.ABSOLUTE
+    torch.testing.assert_close(own.loss(y)(outputs, y), (outputs[:, 0] - y).abs())
+
+
+def test_the_slope_of_an_absolute_error_is_its_sign_however_large_it_is():
+    outputs = torch.tensor([[1.0], [2.0], [500.0]], requires_grad=True)
+    absolute_loss(outputs, torch.tensor([1.001, 2.0, 1.0])).sum().backward()
+    assert outputs.grad.tolist() == [[-1.0], [0.0], [1.0]]
