@@ -26,6 +26,7 @@ from raytabdl.commands.importance import show_importance
 from raytabdl.commands.lcbench import lcbench
 from raytabdl.commands.plot import plot
 from raytabdl.commands.portfolio import portfolio
+from raytabdl.commands.refit import refit
 from raytabdl.commands.report import write_report
 from raytabdl.commands.reselect import reselect
 from raytabdl.commands.serve import serve
@@ -146,7 +147,19 @@ def commands(ctx: click.Context) -> None:
         ctx.obj = time.monotonic()
 
 
-for _command in (doctor, evaluate, export, show_importance, lcbench, plot, portfolio, reselect, write_report, serve):
+for _command in (
+    doctor,
+    evaluate,
+    export,
+    show_importance,
+    lcbench,
+    plot,
+    portfolio,
+    refit,
+    reselect,
+    write_report,
+    serve,
+):
     commands.add_command(_command)
 
 

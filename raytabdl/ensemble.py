@@ -299,6 +299,9 @@ N_ERRORS = 2
 N_DRAWS = 30
 """Of the bootstrap by which ensembles are compared."""
 
+_ALL_ROWS = "all"
+"""In a name in the place of the fold."""
+
 
 def fold_trial(trial_id: str, fold: int) -> str:
     """The name of the trial that trains a trial's configuration on another fold."""
@@ -308,6 +311,16 @@ def fold_trial(trial_id: str, fold: int) -> str:
 def member_key(trial_id: str, budget: int) -> str:
     """The name of a trial's predictions and model at a budget."""
     return f"{trial_id}@{budget}"
+
+
+def refitted_member(trial_id: str, budget: int) -> str:
+    """The name of a trial's model that was trained again on all rows; it is validated on no fold."""
+    return member_key(f"{trial_id}.{_ALL_ROWS}", budget)
+
+
+def is_refitted(member: str) -> bool:
+    """Whether a member was trained again on all rows."""
+    return member.partition("@")[0].endswith(f".{_ALL_ROWS}")
 
 
 def trial_of(member: str) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
+import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,20 +13,26 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from raytabdl.checks import table_and_target
+from raytabdl.clock import Clock
+from raytabdl.ensemble import is_refitted
 from raytabdl.exceptions import RunFolderError, SettingError
+from raytabdl.inputs import Array, Inputs
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.parameters import optional_seconds
 from raytabdl.persistence import local_path
-from raytabdl.predictor import Predictor
+from raytabdl.predictor import Predictor, load_predictor, load_selected
 from raytabdl.presets import preset
+from raytabdl.refitting import refit
 from raytabdl.reselection import reselect
 from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.cores import n_cores
 from raytabdl.runtime.run import read_settings
 from raytabdl.scorers import MetricChoice, check_measures, chosen_metric
 from raytabdl.scores import scores
 from raytabdl.search_results import search_results
 from raytabdl.space import Choices
-from raytabdl.task import encode_further
+from raytabdl.task import encode_further, further_rows
 from raytabdl.trajectory import tested, trajectory
 
 if TYPE_CHECKING:
@@ -31,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Fitted:
-    """The methods of an estimator that read its run, or copy its model."""
+    """The methods of an estimator that read its run, copy its model, or train this again."""
 
     predictor_: Predictor
     folder_: RunFolder
@@ -48,6 +57,39 @@ class Fitted:
         source, destination = self._kept_folder(), _free_for_model(path)
         with destination.writing():
             source.copy_model(destination.path)
+
+    def refit(
+        self, X: Any = None, y: Any = None, sample_weight: Any = None, *, time_limit: float | None = None
+    ) -> pd.DataFrame:
+        """Trains each trial of the ensemble once more, on all rows: one model in the place of those of the folds.
+
+        They predict from then on, with the weights, the calibration and the decision that the ensemble has. Nothing is
+        held out, so nothing is learned of how good they are. All rows are those of the fit, also what was validated by,
+        such as the latest ones or ``X_valid``; or others, ``X`` and ``y`` as for ``fit``. Each trial is trained to
+        where its folds were best, one after another on all cores of this machine, or on ``n_workers``, without Ray. It
+        keeps the models that it has, with a warning, where the new one is not expected to end within ``time_limit``
+        seconds (None is no limit), or where its training fails. An error or Ctrl-C changes nothing.
+
+        Returns a row for each trial, the largest weight first. Columns: trial, model, weight, n_models (that it had),
+        refitted, seconds, reason (for which it keeps its models).
+
+        Raises RunFolderError where this is a saved model and no rows are given, or the folder cannot be written;
+        SettingError and DataError for arguments that do not fit those of the fit.
+        """
+        limit_s, folder, known = optional_seconds("time_limit", time_limit), self._kept_folder(), self._choices()
+        clock = Clock.start(math.inf if limit_s is None else limit_s)
+        with folder.lock():
+            inputs, targets = self._rows(X, y, sample_weight)
+            n_threads = read_settings(folder).n_workers or n_cores()
+            trials = refit(folder, known, inputs, targets, clock, n_threads)
+            if any(each.member for each in trials):
+                self.predictor_ = load_predictor(folder, known, is_own=True)
+        if kept := [f"{each.trial} ({each.model}): {each.reason}" for each in trials if each.reason]:
+            warnings.warn(
+                f"{len(kept)} of {len(trials)} trials keep the models that they had: {'; '.join(kept)}", stacklevel=2
+            )
+        rows = [{**asdict(each), "refitted": each.member is not None} for each in trials]
+        return pd.DataFrame(rows)[["trial", "model", "weight", "n_models", "refitted", "seconds", "reason"]]
 
     def to_onnx(self, path: str | Path) -> None:
         """Writes the ensemble with its preprocessing as one ONNX graph; needs the extra ``onnx``.
@@ -98,7 +140,7 @@ class Fitted:
             return trajectory(folder, shown_metric(folder, self._own_metric()))
         X_test, y_test, _ = table_and_target(X_test, y_test)
         metric, y = self._known_metric(self.metric), encode_further(y_test, classes, "y_test")
-        return tested(folder, self.predictor_, preset(self.choices or "full"), metric, X_test, y)
+        return tested(folder, self.predictor_, self._choices(), metric, X_test, y)
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """The value of each metric of the task on further rows, which ``fit`` has not seen; NaN where it has none.
@@ -127,14 +169,18 @@ class Fitted:
         from raytabdl.report.collect import collect
         from raytabdl.report.page import page, write
 
-        write(page(collect(self._kept_folder(), self.predictor_, self._own_metric())), Path(path))
+        folder, predictor = self._kept_folder(), self.predictor_
+        if any(is_refitted(member) for member in predictor.members):
+            predictor = load_selected(folder, self._choices())  # models that have not seen the rows they are shown by
+        write(page(collect(folder, predictor, self._own_metric())), Path(path))
 
     def reselect(self, path: str | Path, *, metric: MetricChoice = None, ensemble_size: int | None = None) -> None:
         """Writes a saved model whose ensemble is selected anew, among all models of the run; nothing is trained.
 
         For another metric, or of another size: fewer members predict faster. Both are those of the fit unless given.
-        Raises RunFolderError where this is a saved model, or where the folder cannot be written, SettingError where the
-        metric cannot measure the validation rows.
+        Its members are models of folds, whose validation predictions are known, also after ``refit``. Raises
+        RunFolderError where this is a saved model, or where the folder cannot be written, SettingError where the metric
+        cannot measure the validation rows.
         """
         source, destination = self._kept_folder(), _free_for_model(path)
         if source.is_saved_model:
@@ -143,6 +189,23 @@ class Fitted:
         check_measures(chosen, [source.read_task(target).truth(0)], target)
         with destination.writing():
             reselect(source, destination.path, target, chosen, ensemble_size or self.ensemble_size)
+
+    def _choices(self) -> Choices:
+        """What the members of the ensemble are looked up in."""
+        return preset(self.choices or "full")
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any) -> tuple[Inputs, Array]:
+        """All rows of the run with their targets, unless others are given."""
+        folder, predictor = self.folder_, self.predictor_
+        if X is not None and y is not None:
+            X, y, of_rows = table_and_target(X, y, {"sample_weight": sample_weight})
+            return further_rows(X, y, predictor.schema, predictor.classes, **of_rows)
+        if not (X is None and y is None and sample_weight is None):
+            raise SettingError("X and y go together: give both, with their sample_weight, or none for those of the fit")
+        if folder.is_saved_model:
+            raise RunFolderError(f"{folder.path} is a saved model, which has no table; give X and y, or load its run")
+        task = folder.read_task(predictor.target)
+        return task.inputs, task.y
 
     def _known_metric(self, choice: MetricChoice) -> Metric:
         """The metric of a name, a function or a scorer; the name of a user's own is not enough to measure by."""

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from raytabdl.ensemble import Ensemble, fold_of, trial_of
+from raytabdl.ensemble import Ensemble, fold_of, is_refitted, trial_of
 from raytabdl.metrics import metric, usual
 from raytabdl.persistence import read_json
 from raytabdl.run_folder import RunFolder, read_labels
@@ -17,7 +17,8 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
 
     Columns: trial, model, origin, budget, loss (of the user's metric on the validation rows of the first fold), the
     usual metrics, weight (in the ensemble), folds (that it was trained on), seconds (trained and evaluated in all),
-    n_parameters (of a network; a classic model has none), status. The name of the metric is in ``attrs["metric"]``.
+    n_parameters (of a network; a classic model has none), status, and once there are such, refitted (trained again on
+    all rows). The name of the metric is in ``attrs["metric"]``.
     """
     history = folder.history()
     weights = latest_ensemble(folder).trial_weights()
@@ -55,8 +56,17 @@ def leaderboard(folder: RunFolder) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if rows:
         table["n_parameters"] = table["n_parameters"].astype("Int64")
+        if refitted := refitted_trials(folder):
+            table["refitted"] = table["trial"].isin(refitted)
     table.attrs["metric"] = metric_name(folder)
     return table.sort_values("loss", ignore_index=True) if len(table) else table
+
+
+def refitted_trials(folder: RunFolder) -> list[str]:
+    """The trials that predict by a model of all rows, in the order of the ensemble."""
+    if not folder.answering.is_finished:
+        return []
+    return [trial_of(member) for member in folder.answering.read_ensemble().weights if is_refitted(member)]
 
 
 def latest_ensemble(folder: RunFolder) -> Ensemble:

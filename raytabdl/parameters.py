@@ -46,8 +46,8 @@ def checked_settings(estimator: Any) -> Settings:
         None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
         None if estimator.gpus_per_trial is None else _gpus(estimator.gpus_per_trial),
         _count("ensemble_size", estimator.ensemble_size, least=1),
-        _optional_seconds("trial_seconds", estimator.trial_seconds),
-        _optional_seconds("trial_time_limit", estimator.trial_time_limit),
+        optional_seconds("trial_seconds", estimator.trial_seconds),
+        optional_seconds("trial_time_limit", estimator.trial_time_limit),
         None if estimator.trial_memory is None else _gigabytes(estimator.trial_memory),
     )
 
@@ -70,7 +70,8 @@ def _seconds(name: str, value: Any, way_out: str) -> float:
     return float(value)
 
 
-def _optional_seconds(name: str, value: Any) -> float | None:
+def optional_seconds(name: str, value: Any) -> float | None:
+    """A limit of seconds, or None for no limit. Raises SettingError where it is neither."""
     return None if value is None else _seconds(name, value, "for no limit give None")
 
 

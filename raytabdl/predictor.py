@@ -62,10 +62,16 @@ class Predictor:
 def load_predictor(folder: RunFolder, choices: Choices, *, is_own: bool = False) -> Predictor:
     """The predictor of a finished run or a saved model, after the hashes of its files were checked.
 
-    They are not where it ``is_own``: this process has just written it.
+    They are not where it ``is_own``: this process has just written it. Models that were trained again on all rows take
+    the place of those that the ensemble was selected among.
 
     Raises RunFolderError where there is none, CorruptModelError where a file is missing or not what was written.
     """
+    return load_selected(folder.answering, choices, is_own=is_own)
+
+
+def load_selected(folder: RunFolder, choices: Choices, *, is_own: bool = False) -> Predictor:
+    """The same with the models that the ensemble was selected among, also where they were trained again since."""
     if not (folder.is_finished or folder.ensemble.exists()):
         way_out = f"; go on with its run: raytabdl resume {folder.path}" if folder.run_json.exists() else ""
         raise RunFolderError(f"{folder.path} holds no finished run and no saved model{way_out}")

@@ -132,6 +132,16 @@ class RunFolder:
         """Word of workers that ended for their memory, until the driver has read it."""
         return self.path / "memouts"
 
+    @property
+    def refitted(self) -> RunFolder:
+        """A saved model of its own: the ensemble with models that were trained again on all rows, if there is one."""
+        return RunFolder(self.path / "refitted")
+
+    @property
+    def answering(self) -> RunFolder:
+        """The folder of the models that predict: this one, or that of the models that were trained again."""
+        return self.refitted if self.refitted.is_finished else self
+
     def model(self, member: str) -> Path:
         return self.models / member
 
@@ -347,16 +357,36 @@ class RunFolder:
 
     def finish(self) -> None:
         """Deletes what is of no use after the run, and writes the hashes of what predicting needs."""
-        for folder in (self.tune, self.cache, self.memouts):
+        # What was trained again is of the ensemble that a run had when it was interrupted.
+        for folder in (self.refitted.path, self.tune, self.cache, self.memouts):
             shutil.rmtree(folder, ignore_errors=True)
         write_manifest(self.path, [*KEPT, *(f"models/{member}" for member in self.read_ensemble().weights)])
 
     def copy_model(self, destination: Path) -> None:
-        """Writes only what predicting needs to another folder, whole or not at all."""
+        """Writes only what predicting needs to another folder, whole or not at all.
+
+        Where models were trained again, these are what predicts.
+        """
+        source = self.answering
         with whole_folder(destination) as folder:
             for name in KEPT:
+                shutil.copyfile(source.path / name, folder / name)
+            RunFolder(folder).take_members(source)
+
+    def write_refitted(self, ensemble: Ensemble, trained: Path) -> None:
+        """Writes an ensemble whose members lie below ``trained``, or here where they do not; whole or not at all.
+
+        It predicts from then on, and takes the place of one that was written so before.
+        """
+        with whole_folder(self.refitted.path) as folder:
+            model = RunFolder(folder)
+            for name in KEPT:
                 shutil.copyfile(self.path / name, folder / name)
-            RunFolder(folder).take_members(self)
+            write_json(model.ensemble, {**read_json(self.ensemble), **_to_record(ensemble)})
+            for member in ensemble.weights:
+                own = trained / member
+                shutil.copytree(own if own.exists() else self.model(member), model.model(member))
+            write_manifest(folder, [*KEPT, "models"])
 
     def take_members(self, run: RunFolder) -> None:
         """Copies the models of the ensemble from a run, which completes a saved model, and writes the hashes."""

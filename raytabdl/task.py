@@ -258,6 +258,28 @@ def make_task(
     return task
 
 
+def further_rows(
+    X: Any, y: Any, schema: Schema, classes: NDArray[Any] | None, sample_weight: Any = None
+) -> tuple[Inputs, Array]:
+    """Another table and its target, encoded as those of a run were; rows of weight 0 are left out.
+
+    Raises DataError where they do not fit those, or cannot be learned from.
+    """
+    inputs, targets = schema.encode(X), encode_further(y, classes, "the new y")
+    if len(inputs) != len(targets):
+        raise DataError(f"X and y have inconsistent numbers of samples: {len(inputs)} rows and {len(targets)} targets")
+    if sample_weight is not None:
+        weights = _row_weights(sample_weight, len(inputs))
+        kept = np.flatnonzero(weights)
+        inputs, targets = inputs.take(kept), targets[kept]
+        inputs = replace(inputs, weights=weights[kept] / weights[kept].mean())
+    if len(inputs) < 2:
+        raise DataError(f"X must have at least 2 rows to learn from, got {len(inputs)}")
+    if classes is not None and (codes := np.unique(targets)).size < 2:
+        raise DataError(f"y has one class only, {classes[codes.astype(np.int64)].tolist()}; give rows of others too")
+    return inputs, targets
+
+
 def _warn_of_few_validated(task: Task) -> None:
     """Where fold 0 has too few rows of some class to tell models apart."""
     counts = np.bincount(task.truth(0).y.astype(np.int64), minlength=task.target.n_classes)

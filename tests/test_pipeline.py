@@ -113,6 +113,7 @@ def test_the_best_point_predicts_its_validation_predictions_before_and_after_sav
     loaded = load_model(tmp_path, CHOICES)
     np.testing.assert_allclose(loaded.predict(validation(task)), pipeline.best_predictions, atol=1e-6)
     assert loaded.budget == pipeline.budget
+    assert loaded.best_share == pipeline.best_share > 0
 
 
 @each_family

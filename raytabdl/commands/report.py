@@ -42,7 +42,7 @@ def write_report(run: Path, out: Path | None, as_json: bool) -> None:
 def _predictor(folder: RunFolder) -> Predictor | None:
     """The ensemble of an ended run, where all models are classes that the package knows."""
     from raytabdl.persistence import read_json
-    from raytabdl.predictor import load_predictor
+    from raytabdl.predictor import load_selected
     from raytabdl.presets import preset
     from raytabdl.runtime.run import read_settings
 
@@ -50,4 +50,4 @@ def _predictor(folder: RunFolder) -> Predictor | None:
     known = preset("full")
     names = {f"{model.__module__}.{model.__qualname__}" for model in (*known.networks, *known.classic)}
     searched = set(read_json(folder.run_json)["choices"].values())
-    return load_predictor(folder, known) if folder.is_finished and searched <= names else None
+    return load_selected(folder, known) if folder.is_finished and searched <= names else None

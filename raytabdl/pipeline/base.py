@@ -76,6 +76,20 @@ class Pipeline(ABC):
         """
 
     @property
+    @abstractmethod
+    def best_share(self) -> float | None:
+        """The share of the full budget at which the best point lies; None of a model that does not tell of it."""
+
+    @abstractmethod
+    def train_again(self, inputs: Inputs, y: Array, n_threads: int) -> Iterator[float]:
+        """Trains anew on all of the rows to where the best point was, and yields the share of the way that is done.
+
+        With the same seed, and the learning rates of the same full budget. No row is held out, so where this ends is
+        the best point from then on; the temperature stays as it is. ``n_threads`` are those of a classic model, a
+        network has those of torch.
+        """
+
+    @property
     def n_parameters(self) -> int | None:
         """The number of values that training changes, of a network that has been built."""
         return None

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
 
-from raytabdl.component import Config, Horizon
+from raytabdl.component import Classic, Config, Horizon
 from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.persistence import read_json, write_json
 from raytabdl.pipeline.base import Pipeline, Point
@@ -32,8 +32,7 @@ class ClassicPipeline(Pipeline):
 
     def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
         super().__init__(config, choices, target, horizon, seed)
-        cls = named(choices.classic, config[ROOT])
-        self.model = cls(target, seed=seed, n_threads=1, **arguments(config, f"classic.{cls.name}"))
+        self.model = self._new_model(n_threads=1)
         self.standard = Standard()
         self.best_iterations = 0
         self._trained_s = 0.0
@@ -42,10 +41,7 @@ class ClassicPipeline(Pipeline):
         train, valid = task.split(fold)
         X, y = task.inputs.take(train), task.y[train]
         X_valid, truth = task.inputs.take(valid), task.truth(fold)
-        if not self.target.task_type.is_classification:
-            # The boosters keep targets as float32, which has no digits left for small changes of large values.
-            self.standard = Standard.of(y, X.weights, self.target.error)
-            y = self.standard.standardised(y)
+        y = self._learned(X, y)
         n_done, n_full = self._iterations(self.budget), self._iterations(self.horizon.max_budget)
         trained_to, unit_s = self.budget, math.inf
         while self.budget < self.horizon.max_budget:
@@ -81,6 +77,35 @@ class ClassicPipeline(Pipeline):
         """The numbers of iterations to predict with: a unit of budget of a long training has several."""
         n_parts = math.ceil(n_full / (USUAL_HORIZONS * self.model.horizon))
         return [n_before + round((n_done - n_before) * part / n_parts) for part in range(1, n_parts + 1)]
+
+    @property
+    def best_share(self) -> float:
+        return self.best_iterations / self._iterations(self.horizon.max_budget)
+
+    def train_again(self, inputs: Inputs, y: Array, n_threads: int) -> Iterator[float]:
+        self.model = self._new_model(n_threads)
+        y = self._learned(inputs, y)
+        end = next(b for b in range(1, self.horizon.max_budget + 1) if self._iterations(b) >= self.best_iterations)
+        self.budget, unit_s = 0, math.inf
+        while self.budget < end:
+            began, stop = time.perf_counter(), min(self._next_stop(unit_s), end)
+            n_done = min(self._iterations(stop), self.best_iterations)
+            self.model.advance(inputs, y, n_done)
+            unit_s = (time.perf_counter() - began) / (stop - self.budget)
+            self.budget = stop
+            yield n_done / self.best_iterations
+
+    def _new_model(self, n_threads: int) -> Classic:
+        cls = named(self.choices.classic, self.config[ROOT])
+        return cls(self.target, seed=self.seed, n_threads=n_threads, **arguments(self.config, f"classic.{cls.name}"))
+
+    def _learned(self, X: Inputs, y: Array) -> Array:
+        """What the model is handed as the target of training rows, by which predictions are scaled back later."""
+        if self.target.task_type.is_classification:
+            return y
+        # The boosters keep targets as float32, which has no digits left for small changes of large values.
+        self.standard = Standard.of(y, X.weights, self.target.error)
+        return self.standard.standardised(y)
 
     def _iterations(self, budget: int) -> int:
         return self.horizon.iterations(type(self.model), budget) if budget else 0

@@ -6,7 +6,8 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from raytabdl.persistence import read_arrays, read_json, write_json
 from raytabdl.pipeline.base import Pipeline, Point
 from raytabdl.pipeline.standard import Standard
 from raytabdl.preprocessing import FAMILIES, Chosen, FoldCache, Preprocessing
+from raytabdl.preprocessing.chain import Prepared
 from raytabdl.space import ROOT, Choices, arguments, named
 from raytabdl.task import Task
 from raytabdl.training import Augmentation, Averaging, Objective, Optimizer, Schedule, Stopping
@@ -33,6 +35,18 @@ C = TypeVar("C", bound=Component)
 
 N_TIMED_EPOCHS = 2
 """After so many, the fastest of which is typical, a network learns how many it has time for."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a network was trained to its best point: by ``best_epoch`` epochs of a schedule over ``n_epochs``.
+
+    ``rows_share`` is the share of the rows of its training part that an epoch had.
+    """
+
+    best_epoch: int
+    n_epochs: int
+    rows_share: float
 
 
 class NetworkPipeline(Pipeline):
@@ -60,6 +74,7 @@ class NetworkPipeline(Pipeline):
         self._best_weights: list[dict[str, Tensor]] = []  # of each network that predicts together: see Averaging
         self._best_epoch = 0
         self._together: tuple[nn.Module, ...] = ()  # of a model that was loaded
+        self._loaded_course: Course | None = None  # of the same; none where 0.1 has written it
         self._training: Training | None = None
         self.last_epoch: Epoch | None = None
         """The last epoch that this pipeline has trained."""
@@ -98,6 +113,37 @@ class NetworkPipeline(Pipeline):
             yield Point(self.budget, epoch.index, epoch.train_loss, loss, epoch.learning_rate, epoch.seconds, seconds)
 
     @property
+    def course(self) -> Course | None:
+        """How it was trained to its best point; None where it was not, and of models that tell nothing of it."""
+        training = self._training
+        if training is None:
+            return self._loaded_course
+        return Course(self._best_epoch, training.n_epochs, sum(training.batch_sizes) / len(training.data))
+
+    @property
+    def best_share(self) -> float | None:
+        course = self.course
+        return None if course is None else course.best_epoch / course.n_epochs
+
+    def train_again(self, inputs: Inputs, y: Array, n_threads: int) -> Iterator[float]:
+        course = self.course
+        assert course is not None
+        self.preprocessing = Preprocessing(chosen_steps(self.choices, self._settings))
+        prepared = self.preprocessing.prepare_all(inputs, y, self.target, self.seed)
+        # As many passes over the rows, which are more: as boosters see all of them in each round.
+        rows_per_epoch = round(course.rows_share * len(prepared.y))
+        # A network that was short of time began with the schedule of more epochs, for two of them.
+        self._training = self._begun(prepared, course.n_epochs, rows_per_epoch)
+        self._best_weights, self._together = [], ()  # these may have had other shapes
+        self._best_epoch = course.best_epoch
+        self.budget = course.best_epoch * self.horizon.max_budget // course.n_epochs
+        for epoch in islice(self._training.epochs(), course.best_epoch):
+            self.last_epoch = epoch
+            if epoch.index == course.best_epoch:
+                self._keep_weights(self._training.predictors())
+            yield epoch.index / course.best_epoch
+
+    @property
     def n_parameters(self) -> int | None:
         return None if self.network is None else n_parameters(self.network)
 
@@ -130,8 +176,9 @@ class NetworkPipeline(Pipeline):
         tensors = {name: tensor.cpu() for name, tensor in _labelled("network", self._best_weights).items()}
         tensors |= {name: torch.from_numpy(array) for name, array in self.preprocessing.state().items()}
         safetensors.torch.save_file(tensors, folder / "network.safetensors")
+        course = self.course
         shape = {"d_num": self._d_num, "cardinalities": list(self._cardinalities), **asdict(self.standard)}
-        write_json(folder / "network.json", shape)
+        write_json(folder / "network.json", {**shape, "course": None if course is None else asdict(course)})
 
     def _load_model(self, folder: Path) -> None:
         shape = read_json(folder / "network.json")
@@ -141,6 +188,8 @@ class NetworkPipeline(Pipeline):
         self.preprocessing.restore({k: array for k, array in arrays.items() if not k.startswith("network")})
         known = {field.name for field in fields(Standard)}
         self.standard = Standard(**{name: value for name, value in shape.items() if name in known})
+        course = shape.get("course")
+        self._loaded_course = None if course is None else Course(**course)
         self.network = self._new_network(shape["d_num"], tuple(shape["cardinalities"])).to(_device()).eval()
         self.network.load_state_dict(self._best_weights[0])
 
@@ -159,6 +208,11 @@ class NetworkPipeline(Pipeline):
     def _start(self, task: Task, fold: int, with_gradients: bool = False) -> Training:
         """Fits the preprocessing on the training part and builds an untrained network."""
         prepared = self.preprocessing.prepare(task, fold, self._cache)
+        rows_per_epoch = min(self.horizon.rows_per_epoch, len(prepared.y))
+        return self._begun(prepared, self.horizon.epochs_of(self._cls), rows_per_epoch, with_gradients)
+
+    def _begun(self, prepared: Prepared, n_epochs: int, rows_per_epoch: int, with_gradients: bool = False) -> Training:
+        """The training of an untrained network, before its first step."""
         y, weights = prepared.y, None
         if prepared.weights is not None:
             mean = prepared.weights.mean()  # losses stay as large as without weights
@@ -185,8 +239,8 @@ class NetworkPipeline(Pipeline):
             augmentation=self._member("augmentation", Augmentation),
             averaging=self._member("averaging", Averaging),
             batch_size=int(self._settings["batch_size"]),
-            n_epochs=self.horizon.epochs_of(self._cls),
-            rows_per_epoch=max(2, min(self.horizon.rows_per_epoch, len(y))),
+            n_epochs=n_epochs,
+            rows_per_epoch=max(2, rows_per_epoch),
             seed=self.seed,
             with_gradients=with_gradients,
         )

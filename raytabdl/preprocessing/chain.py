@@ -130,6 +130,12 @@ class Preprocessing:
             arrays.get("weights"),
         )
 
+    def prepare_all(self, inputs: Inputs, y: Array, target: Target, seed: int) -> Prepared:
+        """Fits the steps on all of the rows and maps them; none are left to validate by."""
+        X, y = self.fit_resample(inputs, y, target, seed)
+        codes = X.categorical.astype(np.int64)
+        return Prepared(X.numeric, codes, y, X.numeric[:0], codes[:0], X.cardinalities, X.weights)
+
     def _prepared(self, task: Task, fold: int, seed: int) -> dict[str, NDArray[Any]]:
         train, valid = task.split(fold)
         X, y = self.fit_resample(task.inputs.take(train), task.y[train], task.target, seed)

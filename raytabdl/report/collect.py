@@ -12,7 +12,7 @@ import pandas as pd
 from raytabdl.analysis.run_importance import importance_table, run_study
 from raytabdl.exceptions import RaytabdlError, RunFolderError
 from raytabdl.history import QUICK, History
-from raytabdl.leaderboard import latest_ensemble, leaderboard
+from raytabdl.leaderboard import latest_ensemble, leaderboard, refitted_trials
 from raytabdl.lines import read_lines
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.metrics import metric as find_metric
@@ -47,9 +47,9 @@ QUANTILES = {"least": 0.0, "5 %": 0.05, "25 %": 0.25, "median": 0.5, "75 %": 0.7
 def collect(folder: RunFolder, predictor: Predictor | None, metric: Metric | None = None) -> Report:
     """The report of a run, also of one that has not ended.
 
-    ``predictor`` is its ensemble, where it has one and the classes of its members are known; without it no importance
-    of features is measured. ``metric`` is given where it is an object of the user's own. Raises RunFolderError where
-    the folder holds no run, or a saved model, which lacks what a report tells.
+    ``predictor`` is the ensemble that it has selected, where it has one and the classes of its members are known;
+    without it no importance of features is measured. ``metric`` is given where it is an object of the user's own.
+    Raises RunFolderError where the folder holds no run, or a saved model, which lacks what a report tells.
     """
     settings = read_settings(folder)
     if folder.is_saved_model:
@@ -106,6 +106,7 @@ def outcome(folder: RunFolder, metric: Metric | None = None) -> Outcome:
         best_single=None if best is None else shown.value_of(best.loss),
         best_model=None if best is None else _named(best.trial_id, history),
         members={_named(trial, history): weights[trial] for trial in sorted(weights, key=weights.__getitem__)[::-1]},
+        refitted=tuple(refitted_trials(folder)),
         seconds=max([*phases, spent_seconds(folder)]),
         n_quick=sum(trial.origin == QUICK for trial in history.trials.values()),
         trials=dict(Counter(history.statuses[name].value for name in searched).most_common()),
@@ -173,7 +174,7 @@ def _missing_shares(task: Task) -> dict[str, float]:
 def _entries(folder: RunFolder, shown: Metric) -> tuple[Entry, ...]:
     table = leaderboard(folder)
     names = ("trial", "model", "origin", "budget", "weight", "folds", "seconds", "status")
-    others = {*names, "loss", "n_parameters"}
+    others = {*names, "loss", "n_parameters", "refitted"}
     return tuple(
         Entry(
             **{name: row[name] for name in names},

@@ -13,8 +13,9 @@ class Outcome:
     """What came out; ``ensemble`` and ``best_single`` are values of the metric on the validation rows.
 
     ``state`` is complete, interrupted or unfinished. ``members`` maps the trials of the ensemble, with their models, to
-    their weights, the largest first. ``trials`` counts those of the search by status, ``endings`` by
-    success, timeout, memout and crash, ``failures`` all that failed by the last line of their tracebacks.
+    their weights, the largest first; ``refitted`` are those that were trained again on all rows since. ``trials``
+    counts those of the search by status, ``endings`` by success, timeout, memout and crash, ``failures`` all that
+    failed by the last line of their tracebacks.
     """
 
     run: str
@@ -27,6 +28,7 @@ class Outcome:
     best_single: float | None
     best_model: str | None
     members: Mapping[str, float]
+    refitted: tuple[str, ...]
     seconds: float
     n_quick: int
     trials: Mapping[str, int]

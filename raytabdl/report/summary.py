@@ -16,6 +16,7 @@ def summary(outcome: Outcome) -> str:
         f"  ensemble     {outcome.metric} {_number(outcome.ensemble)} ({direction} is better)",
         f"  best single  {outcome.metric} {_number(outcome.best_single)}, {outcome.best_model}",
         f"  members      {_members(outcome)}",
+        *([f"  refitted     on all rows: {', '.join(outcome.refitted)}"] if outcome.refitted else []),
         f"  trials       {_trials(outcome)}",
     ]
     if outcome.trials:
