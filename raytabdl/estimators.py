@@ -22,7 +22,7 @@ from raytabdl.fitted import Fitted
 from raytabdl.inputs import Array, Target, TaskType
 from raytabdl.metrics import Metric
 from raytabdl.parameters import checked_settings
-from raytabdl.persistence import local_path, read_json
+from raytabdl.persistence import local_path
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
@@ -147,7 +147,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
                 categorical=[] if self.categorical is None else [str(name) for name in self.categorical],
                 holdout=None if X_valid is None else (X_valid, encode_further(y_valid, classes, "y_valid")),
             )
-            portfolio = chosen_portfolio(self.portfolio, target, len(task.y))
+            portfolio = chosen_portfolio(self.portfolio, target)
             metric = _metric_of(self.metric, task, classes, settings.n_trials)
             if task.inputs.weights is not None and not metric.takes_weights:
                 warnings.warn(f"metric {metric.name} takes no sample_weight: it counts all rows the same", stacklevel=2)
@@ -217,8 +217,7 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
             return cls.load(folder.path, choices=choices)
         classes, target = read_labels(folder.path / "labels.json")
         _check_kind(cls, target, folder)
-        kept = folder.portfolio if folder.portfolio.exists() else None
-        portfolio = chosen_portfolio(kept, target, read_json(folder.run_json)["n_rows"])
+        portfolio = chosen_portfolio(folder.portfolio if folder.portfolio.exists() else None, target)
         estimator = cls(
             **{**asdict(settings), "metric": metric or settings.metric},
             choices=choices,

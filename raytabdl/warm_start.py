@@ -18,43 +18,30 @@ from raytabdl.search.portfolio import Member, Portfolio
 N_EARLIER = 10
 """The configurations of an earlier run that come before the portfolio that ships."""
 
-FEW_ROWS = 10_000
-"""Tables of no more rows begin with the learned portfolio: the 4,000 rows at most that it was learned from are like
-them. Of many rows the cheap models that it begins with are worth less, and boosters and networks more."""
-
 PortfolioChoice = Portfolio | str | PathLike[str] | None
 
 
-def chosen_portfolio(choice: PortfolioChoice, target: Target, n_rows: int) -> Portfolio:
+def chosen_portfolio(choice: PortfolioChoice, target: Target) -> Portfolio:
     """A portfolio itself, that of a JSON file, or that of an earlier run by its folder; None is the one that ships.
 
     Raises SettingError where a path is neither.
     """
     if choice is None:
-        return default_portfolio(target, n_rows)
+        return default_portfolio(target)
     if isinstance(choice, Portfolio):
         return choice
     path = Path(choice)
     if path.is_dir():
-        return portfolio_of_run(RunFolder(path.absolute()), default_portfolio(target, n_rows))
+        return portfolio_of_run(RunFolder(path.absolute()), default_portfolio(target))
     try:
         return Portfolio.read(path)
     except (OSError, ValueError) as error:
         raise SettingError(f"portfolio must be a run, or a file that holds a portfolio: {error}") from error
 
 
-def default_portfolio(target: Target, n_rows: int) -> Portfolio:
-    """What the package ships for a kind of task, and a table of so many rows."""
-    kind = "classification" if target.task_type.is_classification else "regression"
-    return for_rows(shipped_portfolio(f"{kind}-learned"), shipped_portfolio(kind), n_rows)
-
-
-def for_rows(learned: Portfolio, by_hand: Portfolio, n_rows: int) -> Portfolio:
-    """The learned one, or where there are more than ``FEW_ROWS`` the hand-chosen one, and it after that."""
-    if n_rows <= FEW_ROWS:
-        return learned
-    provenance = {**by_hand.provenance, "followed by": dict(learned.provenance)}
-    return Portfolio("hand-chosen", by_hand.members + learned.members, provenance)
+def default_portfolio(target: Target) -> Portfolio:
+    """The portfolio that the package ships for a kind of task."""
+    return shipped_portfolio("classification" if target.task_type.is_classification else "regression")
 
 
 def shipped_portfolio(name: str) -> Portfolio:

@@ -22,7 +22,7 @@ def test_what_is_known_to_work_comes_first_and_each_configuration_once() -> None
     sources = [candidate.source for candidate in gathered.candidates]
     assert list(dict.fromkeys(sources)) == ["shipped", "literature", "design"]
     assert Counter(sources)["shipped"] >= 20
-    assert Counter(sources)["design"] == 4 * 9
+    assert Counter(sources)["design"] == 4 * 8
     ids = [candidate.id for candidate in gathered.candidates]
     assert len(set(ids)) == len(ids)
     kinds = Counter(candidate.kind for candidate in gathered.candidates if candidate.source == "shipped")

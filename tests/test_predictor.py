@@ -64,7 +64,7 @@ def publish(kind: str, path: Path) -> tuple[RunFolder, dict[str, Pipeline]]:
     task = make_task(X, y, target, 5, np.random.default_rng(0))
     horizon = Horizon(max_budget=27, epochs=9, rows_per_epoch=100, iteration_share=0.1)
     settings = Settings(1.0, None, None, 0, None, 0.0, 25)
-    choices, portfolio, folder = Choices(), default_portfolio(target, 1_000), RunFolder(path)
+    choices, portfolio, folder = Choices(), default_portfolio(target), RunFolder(path)
     run = Run(settings, folder, task, choices, portfolio, metric(None, target.task_type), Clock.start(math.inf))
     write_run(run, classes, None)
     history, members = folder.history(), {}

@@ -116,7 +116,7 @@ def run_of(
     task = make_task(X, y, kind.target, N_FOLDS, rng, validation=validation, sample_weight=sample_weight)
     chosen = metric(None, kind.target.task_type)
     settings, folder = Settings(1.0, None, None, 0, 2, 0.0, 25), RunFolder(path)
-    run = Run(settings, folder, task, CHOICES, default_portfolio(kind.target, len(X)), chosen, Clock.start(math.inf))
+    run = Run(settings, folder, task, CHOICES, default_portfolio(kind.target), chosen, Clock.start(math.inf))
     write_run(run, None if kind.classes is None else np.array(kind.classes), None)
     history, weights = folder.history(), {}
     for i, config in enumerate(configs):

@@ -13,9 +13,8 @@ from raytabdl.history import Change, History, Result, Seconds, Status, Trial
 from raytabdl.inputs import Target, TaskType
 from raytabdl.metrics import CLASSIFICATION
 from raytabdl.run_folder import RunFolder
-from raytabdl.search.portfolio import Member, Portfolio, first_configurations, misfits
-from raytabdl.space import Choices, configuration_space
-from raytabdl.warm_start import FEW_ROWS, chosen_portfolio, default_portfolio, portfolio_of_run
+from raytabdl.search.portfolio import Member, Portfolio
+from raytabdl.warm_start import chosen_portfolio, default_portfolio, portfolio_of_run
 
 BINARY = Target(TaskType.BINARY, 2)
 FURTHER = Portfolio("hand-chosen", (Member({"model": "mlp"}), Member({"model": "own", "depth": 1})))
@@ -57,22 +56,11 @@ def test_a_run_that_was_killed_gives_its_best_ones(tmp_path: Path) -> None:
 def test_a_portfolio_is_itself_a_file_a_run_or_the_one_that_ships(tmp_path: Path) -> None:
     file = tmp_path / "portfolio.json"
     file.write_text(json.dumps(FURTHER.to_json()))
-    assert chosen_portfolio(None, BINARY, 500) == default_portfolio(BINARY, 500)
-    assert chosen_portfolio(FURTHER, BINARY, 500) is FURTHER
-    assert chosen_portfolio(str(file), BINARY, 500) == FURTHER
+    assert chosen_portfolio(None, BINARY) == default_portfolio(BINARY)
+    assert chosen_portfolio(FURTHER, BINARY) is FURTHER
+    assert chosen_portfolio(str(file), BINARY) == FURTHER
     a_run(tmp_path / "run", {"0001": 0.1}, {})
-    assert depths(chosen_portfolio(tmp_path / "run", BINARY, 500))[0] == 1
-
-
-@pytest.mark.parametrize("target", [BINARY, Target(TaskType.REGRESSION, 0)])
-def test_a_table_like_those_learned_from_begins_with_what_was_learned_and_a_larger_one_by_hand(target: Target) -> None:
-    few, many = default_portfolio(target, FEW_ROWS), default_portfolio(target, FEW_ROWS + 1)
-    assert (few.origin, many.origin) == ("learned", "hand-chosen")
-    assert many.members[0].config["model"] == "catboost"
-    assert many.members[-len(few.members) :] == few.members
-    space = configuration_space(Choices())
-    assert len(first_configurations(few, space)) == len(few.members)  # none is left out, and no two are the same
-    assert misfits(few, space) == ""
+    assert depths(chosen_portfolio(tmp_path / "run", BINARY))[0] == 1
 
 
 def test_what_holds_no_portfolio_is_named(tmp_path: Path) -> None:
@@ -85,4 +73,4 @@ def test_what_holds_no_portfolio_is_named(tmp_path: Path) -> None:
         (tmp_path / "run", "which has no result"),
     ):
         with pytest.raises(SettingError, match=said):
-            chosen_portfolio(path, BINARY, 500)
+            chosen_portfolio(path, BINARY)

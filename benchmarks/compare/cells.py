@@ -23,12 +23,10 @@ import pyarrow.parquet as pq
 
 from benchmarks.compare import watch
 from benchmarks.compare.scores import UnusablePredictionsError, score
-from benchmarks.compare.systems import ADAPTERS, OURS, System
+from benchmarks.compare.systems import ADAPTERS, System
 from benchmarks.compare.tables import Table, split
 
 ROOT = Path(__file__).parents[2]
-WITHOUT = ROOT / "benchmarks" / "results" / "portfolio" / "without"
-"""Portfolios by the name of the table that they have not learned from: what ours begins with on it."""
 
 MOST_OTHERS = 0.1
 """Cores that everything else on the machine may use beside a cell, at the mean; more may cost it accuracy."""
@@ -203,9 +201,6 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _write_order(key: Key, system: System, table: Table, folder: Path) -> None:
-    options = dict(system.options)
-    if key.system == OURS and (portfolio := WITHOUT / f"{key.table}.json").exists():
-        options["portfolio"] = str(portfolio)
     order = {
         "task": table.task,
         "target": table.target,
@@ -213,7 +208,7 @@ def _write_order(key: Key, system: System, table: Table, folder: Path) -> None:
         "seconds": key.seconds,
         "n_cores": os.cpu_count(),
         "seed": key.fold,
-        "options": options,
+        "options": dict(system.options),
         "distributions": list(system.distributions),
     }
     (folder / "cell.json").write_text(json.dumps(order))

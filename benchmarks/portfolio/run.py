@@ -15,18 +15,13 @@ from pathlib import Path
 
 import click
 
-from benchmarks.compare.tables import FIFTEEN, N_FOLDS, data_folder, load
+from benchmarks.compare.tables import data_folder
 from benchmarks.portfolio.judge import report
 from benchmarks.portfolio.studies import FULL, PILOT, Study
 from raytabdl.cli import commands
 from raytabdl.evaluations import TABLE, read_evaluations
-from raytabdl.learned import LearnSettings, learned_portfolios
-from raytabdl.persistence import write_json
-from raytabdl.warm_start import for_rows, shipped_portfolio
 
 RESULTS = Path(__file__).parents[1] / "results"
-SIZE, PER_FAMILY = 24, 8
-"""The members of a portfolio, and those of a family, as ``raytabdl portfolio learn`` has them."""
 
 
 @click.command()
@@ -64,22 +59,10 @@ def _learn(work: Path, results: Path) -> None:
     results.mkdir(parents=True, exist_ok=True)
     folder = work / "portfolio"
     commands.main(["portfolio", "learn", str(folder), "--out", str(results / "portfolio")], standalone_mode=False)
-    for table in FIFTEEN:
-        _learn_without(table, folder, results / "portfolio" / "without")
     shutil.copyfile(folder / TABLE, results / "portfolio_losses.parquet")
     text = report(read_evaluations(folder))
     (results / "portfolio.md").write_text(text, encoding="utf-8")
     click.echo(text)
-
-
-def _learn_without(table: str, folder: Path, out: Path) -> None:
-    """What a fit on one of the tables of the comparison begins with there: it has learned nothing from it."""
-    found = read_evaluations(folder)
-    learned = learned_portfolios(found.without([table]), LearnSettings(SIZE, PER_FAMILY, draws=0, seed=0), [table])
-    kind, n_rows = found.facts[table].kind, len(load(table).frame) * (N_FOLDS - 1) // N_FOLDS
-    portfolio = for_rows(learned[kind].portfolio, shipped_portfolio(kind), n_rows)
-    out.mkdir(parents=True, exist_ok=True)
-    write_json(out / f"{table}.json", portfolio.to_json())
 
 
 if __name__ == "__main__":

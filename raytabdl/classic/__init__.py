@@ -10,8 +10,8 @@ from raytabdl.classic.neighbours import NearestNeighbours
 from raytabdl.classic.svm import SVM
 from raytabdl.component import Classic
 
-CLASSIC: tuple[type[Classic], ...] = (CatBoost, LightGBM, RandomForest, ExtraTrees, Linear)
-ALL_CLASSIC: tuple[type[Classic], ...] = (*CLASSIC, NearestNeighbours, SVM)
+CLASSIC: tuple[type[Classic], ...] = (CatBoost, LightGBM, RandomForest, ExtraTrees)
+ALL_CLASSIC: tuple[type[Classic], ...] = (*CLASSIC, NearestNeighbours, SVM, Linear)
 """With those that only the full preset searches. The baseline, which has nothing to search, is in neither."""
 
 __all__ = [

@@ -392,7 +392,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
 
     space = configuration_space(run.choices, run.settings.seed)
     run.folder.write_space(space)
-    if run.portfolio != default_portfolio(run.task.target, len(run.task.y)) and (said := misfits(run.portfolio, space)):
+    if run.portfolio != default_portfolio(run.task.target) and (said := misfits(run.portfolio, space)):
         warnings.warn(said, UserWarning, stacklevel=4)
     is_timed = math.isfinite(run.clock.limit_s)  # without a limit a run is repeatable: nothing depends on the clock
     make_sampler = run.sampler or partial(BOHB, per_second=is_timed)

@@ -12,12 +12,11 @@ import psutil
 import pytest
 
 from benchmarks.compare import standings
-from benchmarks.compare.cells import WITHOUT, Key, Record
+from benchmarks.compare.cells import Key, Record
 from benchmarks.compare.report import check_was_run, of_version
 from benchmarks.compare.scores import UnusablePredictionsError, score
-from benchmarks.compare.tables import FIFTEEN, N_FOLDS, load, split
+from benchmarks.compare.tables import N_FOLDS, load, split
 from raytabdl import datasets
-from raytabdl.search.portfolio import Portfolio
 
 ROOT = Path(__file__).parents[2]
 
@@ -114,14 +113,6 @@ def test_a_cell_that_is_run_twice_has_the_same_split_and_scores(data):
     assert first["scores"] == second["scores"] != {}
     assert first["split"] == second["split"]
     assert first["cpu_seconds"] > 0.1 and first["peak_bytes"] > 50e6
-
-
-def test_ours_begins_on_each_table_with_a_portfolio_that_was_learned_without_it():
-    for table in FIFTEEN:
-        provenance = Portfolio.read(WITHOUT / f"{table}.json").provenance
-        learned = provenance.get("followed by", provenance)
-        assert learned["learn"]["leave_out"] == [table]
-        assert table not in learned["data_sets"] and len(learned["data_sets"]) > 10
 
 
 @pytest.mark.parametrize("name", ["car", "airfoil_self_noise"])

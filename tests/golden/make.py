@@ -119,7 +119,7 @@ def make(kind: str, folder: Path) -> None:
 def publish(folder: RunFolder, task: Task, classes: np.ndarray | None, destination: Path) -> Predictor:
     settings = Settings(1.0, None, None, 0, None, 0.0, 25)
     chosen = metric(None, task.target.task_type)
-    portfolio = default_portfolio(task.target, len(task.y))
+    portfolio = default_portfolio(task.target)
     write_run(Run(settings, folder, task, CHOICES, portfolio, chosen, Clock.start(math.inf)), classes, None)
     known = with_quick(CHOICES)
     configurations = [*NETWORKS, *({"model": cls.name} for cls in known.classic)]

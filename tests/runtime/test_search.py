@@ -80,7 +80,7 @@ def test_callbacks_hear_of_the_search_and_of_its_rungs(twice: list[TabularClassi
 
 def test_the_first_trials_are_the_portfolio_in_order(twice: list[TabularClassifier]) -> None:
     target = twice[0].predictor_.target
-    members = first_configurations(default_portfolio(target, 1_000), configuration_space(Choices()))
+    members = first_configurations(default_portfolio(target), configuration_space(Choices()))
     tried = trials(twice[0])
     assert len(members) >= 8
     assert [trial["config"] for trial in tried[: len(members)]] == members

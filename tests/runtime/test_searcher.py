@@ -34,7 +34,7 @@ class Ear(BOHB):
 
 
 def portfolio() -> list[Config]:
-    return first_configurations(default_portfolio(Target(TaskType.BINARY, 2), 20_000), configuration_space(Choices()))
+    return first_configurations(default_portfolio(Target(TaskType.BINARY, 2)), configuration_space(Choices()))
 
 
 class Conversation:

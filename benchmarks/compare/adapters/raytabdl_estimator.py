@@ -16,12 +16,7 @@ from raytabdl.trajectory import replay
 def fit(cell: Cell, X: pd.DataFrame, y: pd.Series) -> Fitted:
     cls = TabularClassifier if cell.is_classification else TabularRegressor
     model = cls(
-        cell.seconds,
-        metric=cell.metric,
-        seed=cell.seed,
-        portfolio=cell.options.get("portfolio"),
-        run_folder=Path(cell.scratch) / "run",
-        progress=False,
+        cell.seconds, metric=cell.metric, seed=cell.seed, run_folder=Path(cell.scratch) / "run", progress=False
     ).fit(X, y)
     predict = model.predict_proba if cell.is_classification else model.predict
     classes = list(model.classes_) if cell.is_classification else None
