@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from raytabdl import datasets
+from raytabdl.classic import RandomForest
 from raytabdl.clock import Clock
 from raytabdl.component import Config, Horizon, Integer, Network, Space
 from raytabdl.inputs import Target, TaskType
@@ -156,7 +157,7 @@ def search_run(
     from raytabdl.runtime.tune import Search, run_search
 
     folder, task = make_folder(tmp_path_factory.mktemp("search") / "run", *table)
-    choices = Choices(networks=(ShapedMLP, raising, nan_in_prediction), classic=Choices().classic[-1:])
+    choices = Choices(networks=(ShapedMLP, raising, nan_in_prediction), classic=(RandomForest,))
     sampler = Ear(choices, seed=0)
     wanted: list[Config] = [
         {"model": "mlp", "network.mlp.optimizer.adamw.lr": 0.0002},
