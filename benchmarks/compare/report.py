@@ -86,8 +86,9 @@ def _section(title: str, records: Sequence[Record], tasks: Mapping[str, str]) ->
     for record in records:
         run_on[record.key.system].add(record.key.table)
     parts = [f"## {title}", "", *_scores(records, sorted(run_on, key=_place), tasks)]
-    systems = sorted((s for s, names in run_on.items() if names >= run_on[OURS]), key=_place)
-    complete = sorted(run_on[OURS], key=lambda t: (tasks[t], t))
+    of_ours = run_on.get(OURS, set())  # none at a budget or on a machine where this version was not run
+    systems = sorted((s for s, names in run_on.items() if names >= of_ours), key=_place)
+    complete = sorted(of_ours, key=lambda t: (tasks[t], t))
     if len(complete) < 2 or SCALE not in systems:
         return parts
     of_complete = [r for r in records if r.key.table in complete and r.key.system in systems]
