@@ -26,7 +26,7 @@ from raytabdl.presets import preset
 from raytabdl.refitting import refit
 from raytabdl.reselection import reselect
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.cores import n_cores
+from raytabdl.runtime.refit_workers import refit_workers
 from raytabdl.runtime.run import read_settings
 from raytabdl.scorers import MetricChoice, check_measures, chosen_metric
 from raytabdl.scores import scores
@@ -66,7 +66,7 @@ class Fitted:
         They predict from then on, with the weights, the calibration and the decision that the ensemble has. Nothing is
         held out, so nothing is learned of how good they are. All rows are those of the fit, also what was validated by,
         such as the latest ones or ``X_valid``; or others, ``X`` and ``y`` as for ``fit``. Each trial is trained to
-        where its folds were best, one after another on all cores of this machine, or on ``n_workers``, without Ray. It
+        where its folds were best, on a worker of Ray as in the fit, or in this process where the fit had no Ray. It
         keeps the models that it has, with a warning, where the new one is not expected to end within ``time_limit``
         seconds (None is no limit), or where its training fails. An error or Ctrl-C changes nothing.
 
@@ -74,14 +74,14 @@ class Fitted:
         refitted, seconds, reason (for which it keeps its models).
 
         Raises RunFolderError where this is a saved model and no rows are given, or the folder cannot be written;
-        SettingError and DataError for arguments that do not fit those of the fit.
+        SettingError and DataError for arguments that do not fit those of the fit, ClusterError as ``fit`` does.
         """
         limit_s, folder, known = optional_seconds("time_limit", time_limit), self._kept_folder(), self._choices()
-        clock = Clock.start(math.inf if limit_s is None else limit_s)
+        clock, settings = Clock.start(math.inf if limit_s is None else limit_s), read_settings(folder)
         with folder.lock():
             inputs, targets = self._rows(X, y, sample_weight)
-            n_threads = read_settings(folder).n_workers or n_cores()
-            trials = refit(folder, known, inputs, targets, clock, n_threads)
+            with refit_workers(settings, inputs, targets, clock) as train:
+                trials = refit(folder, known, len(targets), clock, train)
             if any(each.member for each in trials):
                 self.predictor_ = load_predictor(folder, known, is_own=True)
         if kept := [f"{each.trial} ({each.model}): {each.reason}" for each in trials if each.reason]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,42 +46,89 @@ class Refitted:
     n_models: int
     member: str | None
     seconds: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model that is to be trained again until ``ends_at``, in wall time (seconds since 1970)."""
+
+    trial: str
+    pipeline: Pipeline
+    ends_at: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: the files of the new model by name, or the ``reason`` why there is none."""
+
+    trial: str
+    budget: int = 0
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    seconds: float = 0.0
     reason: str = ""
 
 
-def refit(
-    folder: RunFolder, choices: Choices, inputs: Inputs, y: Array, clock: Clock, n_threads: int
-) -> list[Refitted]:
-    """Trains each trial of the ensemble again on all of the rows, and writes the ensemble of the new models.
+Train = Callable[[Iterator[Job]], Iterator[Outcome]]
+"""Takes a job whenever there is somebody to do it."""
+
+
+def refit(folder: RunFolder, choices: Choices, n_rows: int, clock: Clock, train: Train) -> list[Refitted]:
+    """Has each trial of the ensemble trained again on ``n_rows`` rows, and writes the ensemble of the new models.
 
     Weights, calibration and decision stay as they are. A trial keeps its models where the new one would not end in the
     time that is left, and where its training fails; what is worth most a second comes first. Gives all trials, the
     largest weight first.
     """
     ensemble, history, known = folder.read_ensemble(), folder.history(), with_quick(choices)
-    growth = MARGIN * len(y) / read_json(folder.run_json)["n_rows"]
+    growth = MARGIN * n_rows / read_json(folder.run_json)["n_rows"]
     weights = ensemble.trial_weights()
     expected_s = {trial: growth * seconds_to_best(history, trial) for trial in weights}
     done: dict[str, Refitted] = {}
-    with folder.writing():
-        trained = TemporaryDirectory(prefix=".refitted-", dir=folder.path)
-    with trained as path:
+
+    def jobs() -> Iterator[Job]:
         for trial in sorted(weights, key=lambda trial: -weights[trial] / max(expected_s[trial], 1e-3)):
-            began, left_s = time.monotonic(), clock.remaining() - END_SECONDS
             models = _models(folder, [m for m in ensemble.weights if trial_of(m) == trial], known)
             pipeline = middle(models)
             pipeline.temperature = float(np.exp(np.mean([np.log(model.temperature) for model in models])))
-            reason = why_not(pipeline, expected_s[trial], left_s) or _trained(pipeline, inputs, y, left_s, n_threads)
-            member = None if reason else refitted_member(trial, pipeline.budget)
+            reason, name = why_not(pipeline, expected_s[trial], clock.remaining() - END_SECONDS), pipeline.config[ROOT]
+            done[trial] = Refitted(trial, str(name), weights[trial], len(models), None, 0.0, reason)
+            if not reason:
+                yield Job(trial, pipeline, clock.wall_time_of(clock.limit_s - END_SECONDS))
+
+    with folder.writing():
+        trained = TemporaryDirectory(prefix=".refitted-", dir=folder.path)
+    with trained as path:
+        for outcome in train(jobs()):
+            member = None if outcome.reason else refitted_member(outcome.trial, outcome.budget)
+            so_far = done[outcome.trial]
+            done[outcome.trial] = replace(so_far, member=member, seconds=outcome.seconds, reason=outcome.reason)
             if member is not None:
                 with folder.writing():
-                    pipeline.save(make_folder(Path(path) / member))
-            seconds, model = time.monotonic() - began, str(pipeline.config[ROOT])
-            done[trial] = Refitted(trial, model, weights[trial], len(models), member, seconds, reason)
+                    _write(Path(path) / member, outcome.files)
         if any(each.member for each in done.values()):
             with folder.writing():
                 folder.write_refitted(with_refitted(ensemble, done.values()), Path(path))
     return [done[trial] for trial in sorted(weights, key=lambda trial: -weights[trial])]
+
+
+def repeated(job: Job, inputs: Inputs, y: Array) -> Outcome:
+    """Does a job, in whatever process: trains the model again on all of the rows."""
+    began, left_s = time.monotonic(), job.ends_at - time.time()
+    pipeline = job.pipeline
+    try:
+        for share in pipeline.train_again(inputs, y):
+            spent_s = time.monotonic() - began
+            if share < 1 and is_late(share, spent_s, left_s):
+                reason = (
+                    f"at its pace it would have taken {spent_s / share:.1f} s, and {max(left_s, 0):.1f} s were left"
+                )
+                return Outcome(job.trial, seconds=spent_s, reason=reason)
+        if not np.isfinite(pipeline.predict(inputs.take(np.arange(min(len(inputs), N_TRIED))))).all():
+            raise FloatingPointError("its predictions were not finite")
+        return Outcome(job.trial, pipeline.budget, _files(pipeline), time.monotonic() - began)
+    except Exception as error:  # noqa: BLE001  # a model that fails must not keep the others from being trained again
+        return Outcome(job.trial, seconds=time.monotonic() - began, reason=f"{type(error).__name__}: {error}")
 
 
 def seconds_to_best(history: History, trial: str) -> float:
@@ -139,15 +186,15 @@ def _models(folder: RunFolder, members: Sequence[str], choices: Choices) -> list
     return models
 
 
-def _trained(pipeline: Pipeline, inputs: Inputs, y: Array, left_s: float, n_threads: int) -> str:
-    """Trains a model again; gives why it did not come to its end, or nothing where it did."""
-    began = time.monotonic()
-    try:
-        for share in pipeline.train_again(inputs, y, n_threads):
-            spent_s = time.monotonic() - began
-            if share < 1 and is_late(share, spent_s, left_s):
-                return f"at its pace it would have taken {spent_s / share:.1f} s, and {left_s:.1f} s were left"
-        predictions = pipeline.predict(inputs.take(np.arange(min(len(inputs), N_TRIED))))
-    except Exception as error:  # noqa: BLE001  # a model that fails must not keep the others from being trained again
-        return f"{type(error).__name__}: {error}"
-    return "" if np.isfinite(predictions).all() else "its predictions were not finite"
+def _files(pipeline: Pipeline) -> dict[str, bytes]:
+    """What a model is saved as: a worker need not see the folder of the run."""
+    with TemporaryDirectory(prefix="raytabdl-") as path:
+        pipeline.save(Path(path))
+        files = [file for file in Path(path).rglob("*") if file.is_file()]
+        return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        make_folder((folder / name).parent)
+        (folder / name).write_bytes(content)

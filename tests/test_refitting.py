@@ -55,24 +55,27 @@ MLP: Config = {
 }
 
 
-class Own(NearestNeighbours):
-    """Neighbours that take their time, or raise, once they are told to."""
+def own(own_name: str) -> type[NearestNeighbours]:
+    """Neighbours that take their time, raise or end their process, once they are told to; they travel by value."""
 
-    name: ClassVar[str] = "own"
-    step_seconds: ClassVar[float] = 0.0
-    is_broken: ClassVar[bool] = False
+    class Own(NearestNeighbours):
+        name: ClassVar[str] = own_name
+        step_seconds: ClassVar[float] = 0.0
+        fault: ClassVar[str] = ""
 
-    def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
-        time.sleep(self.step_seconds)
-        if self.is_broken:
-            self.broken()
-        super().advance(X, y, n_iterations)
+        def advance(self, X: Inputs, y: Array, n_iterations: int) -> None:
+            time.sleep(self.step_seconds)
+            if self.fault == "raises":
+                raise ValueError("no neighbours today")
+            if self.fault == "dies":
+                os._exit(1)
+            super().advance(X, y, n_iterations)
 
-    def broken(self, *_: Any) -> None:
-        raise ValueError("no neighbours today")
+    return Own
 
 
-CHOICES = Choices(networks=(ShapedMLP,), classic=(NearestNeighbours, Linear, LightGBM, Own))
+Own, Other = own("own"), own("other")
+CHOICES = Choices(networks=(ShapedMLP,), classic=(NearestNeighbours, Linear, LightGBM, Own, Other))
 
 
 def table(n: int = 120, seed: int = 0) -> pd.DataFrame:
@@ -108,14 +111,18 @@ def run_of(
     seconds: Sequence[float] = (),
     validation: Validation | None = None,
     sample_weight: Any = None,
+    time_limit: float = 1.0,
 ) -> Path:
-    """A run that has trained each configuration on every fold, with weights 1, 2, ... of the sum."""
+    """A run that has trained each configuration on every fold, with weights 1, 2, ... of the sum.
+
+    In so little time a fit has no Ray.
+    """
     X = table() if X is None else X
     y = values(X).to_numpy() if kind.classes is None else np.searchsorted(kind.classes, labels(X))
     rng = np.random.default_rng(0)
     task = make_task(X, y, kind.target, N_FOLDS, rng, validation=validation, sample_weight=sample_weight)
     chosen = metric(None, kind.target.task_type)
-    settings, folder = Settings(1.0, None, None, 0, 2, 0.0, 25), RunFolder(path)
+    settings, folder = Settings(time_limit, None, None, 0, 2, 0.0, 25), RunFolder(path)
     run = Run(settings, folder, task, CHOICES, default_portfolio(kind.target), chosen, Clock.start(math.inf))
     write_run(run, None if kind.classes is None else np.array(kind.classes), None)
     history, weights = folder.history(), {}
@@ -221,7 +228,7 @@ def test_what_only_the_latest_rows_tell_is_learned(tmp_path: Path) -> None:
 def test_the_ensemble_keeps_weights_calibration_and_decision() -> None:
     ensemble = Ensemble({"0@27": 0.2, "0.1@27": 0.2, "1@9": 0.3, "1.1@9": 0.3}, 0.5, (1.0, 2.0), (1.1, 0.0, 0.1))
     refitted = [
-        Refitted("0", "mlp", 0.4, 2, "0.all@14", 1.0),
+        Refitted("0", "mlp", 0.4, 2, "0.all@14", 1.0, ""),
         Refitted("1", "svm", 0.6, 2, None, 1.0, "it is too slow"),
     ]
     again = with_refitted(ensemble, refitted)
@@ -281,6 +288,18 @@ def test_a_fit_predicts_with_one_model_for_each_trial(tmp_path: Path) -> None:
     assert clf.score(X, labels(X)) > 0.5
 
 
+@pytest.mark.ray
+def test_workers_of_ray_train_what_this_process_does(ray_cluster: None, tmp_path: Path) -> None:
+    configs, X = [MLP, NEIGHBOURS, {"model": "lightgbm"}], table(seed=1)
+    here, there = (
+        load(run_of(tmp_path / str(limit), configs, CLASSES, time_limit=limit), choices=CHOICES)
+        for limit in (1.0, 60.0)
+    )
+    for model in (here, there):
+        assert model.refit()["refitted"].all()
+    np.testing.assert_allclose(there.predict_proba(X), here.predict_proba(X), rtol=1e-4, atol=1e-6)
+
+
 # What is kept.
 
 
@@ -312,17 +331,43 @@ def test_a_training_that_turns_out_to_be_too_slow_is_given_up(tmp_path: Path, mo
 def test_a_training_that_fails_keeps_no_other_from_being_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = load(run_of(tmp_path / "run", [NEIGHBOURS, {"model": "own"}]), choices=CHOICES)
-    monkeypatch.setattr(Own, "is_broken", True)
+    model = load(run_of(tmp_path / "run", [{"model": "other"}, {"model": "own"}]), choices=CHOICES)
+    monkeypatch.setattr(Own, "fault", "raises")
     with pytest.warns(UserWarning, match=r"0001 \(own\): ValueError: no neighbours today"):
         told = model.refit()
     assert told.set_index("trial")["refitted"].to_dict() == {"0000": True, "0001": False}
-    monkeypatch.setattr(NearestNeighbours, "advance", Own.broken)
+    monkeypatch.setattr(Other, "fault", "raises")
     again, before = model.predict(table(seed=1)), contents(tmp_path)
     with pytest.warns(UserWarning, match="2 of 2 trials keep"):
         assert not model.refit()["refitted"].any()
     np.testing.assert_array_equal(model.predict(table(seed=1)), again)
     assert contents(tmp_path) == before
+
+
+@pytest.mark.ray
+def test_a_worker_that_dies_costs_its_own_trial_only(
+    ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configs = [{"model": "own"}, {"model": "other"}, NEIGHBOURS]
+    model = load(run_of(tmp_path / "run", configs, time_limit=60.0), choices=CHOICES)
+    monkeypatch.setattr(Other, "fault", "dies")
+    with pytest.warns(UserWarning, match=r"1 of 3 trials keep .*: 0001 \(other\): its worker was lost"):
+        told = model.refit()
+    assert told.set_index("trial")["refitted"].to_dict() == {"0000": True, "0001": False, "0002": True}
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_a_worker_that_hangs_is_killed_when_the_time_is_up(
+    ray_cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(run_of(tmp_path / "run", [{"model": "own"}, NEIGHBOURS], time_limit=60.0), choices=CHOICES)
+    monkeypatch.setattr(Own, "step_seconds", 300.0)
+    began = time.monotonic()
+    with pytest.warns(UserWarning, match=r"1 of 2 trials keep .*: 0000 \(own\): its worker did not answer in time"):
+        told = model.refit(time_limit=25)
+    assert time.monotonic() - began < 40
+    assert told.set_index("trial")["refitted"].to_dict() == {"0000": False, "0001": True}
 
 
 def test_a_network_of_an_earlier_release_keeps_its_weights(tmp_path: Path) -> None:

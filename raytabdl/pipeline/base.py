@@ -81,12 +81,11 @@ class Pipeline(ABC):
         """The share of the full budget at which the best point lies; None of a model that does not tell of it."""
 
     @abstractmethod
-    def train_again(self, inputs: Inputs, y: Array, n_threads: int) -> Iterator[float]:
+    def train_again(self, inputs: Inputs, y: Array) -> Iterator[float]:
         """Trains anew on all of the rows to where the best point was, and yields the share of the way that is done.
 
         With the same seed, and the learning rates of the same full budget. No row is held out, so where this ends is
-        the best point from then on; the temperature stays as it is. ``n_threads`` are those of a classic model, a
-        network has those of torch.
+        the best point from then on; the temperature stays as it is.
         """
 
     @property

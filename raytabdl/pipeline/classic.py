@@ -32,7 +32,7 @@ class ClassicPipeline(Pipeline):
 
     def __init__(self, config: Config, choices: Choices, target: Target, horizon: Horizon, seed: int) -> None:
         super().__init__(config, choices, target, horizon, seed)
-        self.model = self._new_model(n_threads=1)
+        self.model = self._new_model()
         self.standard = Standard()
         self.best_iterations = 0
         self._trained_s = 0.0
@@ -82,8 +82,8 @@ class ClassicPipeline(Pipeline):
     def best_share(self) -> float:
         return self.best_iterations / self._iterations(self.horizon.max_budget)
 
-    def train_again(self, inputs: Inputs, y: Array, n_threads: int) -> Iterator[float]:
-        self.model = self._new_model(n_threads)
+    def train_again(self, inputs: Inputs, y: Array) -> Iterator[float]:
+        self.model = self._new_model()
         y = self._learned(inputs, y)
         end = next(b for b in range(1, self.horizon.max_budget + 1) if self._iterations(b) >= self.best_iterations)
         self.budget, unit_s = 0, math.inf
@@ -95,9 +95,9 @@ class ClassicPipeline(Pipeline):
             self.budget = stop
             yield n_done / self.best_iterations
 
-    def _new_model(self, n_threads: int) -> Classic:
+    def _new_model(self) -> Classic:
         cls = named(self.choices.classic, self.config[ROOT])
-        return cls(self.target, seed=self.seed, n_threads=n_threads, **arguments(self.config, f"classic.{cls.name}"))
+        return cls(self.target, seed=self.seed, n_threads=1, **arguments(self.config, f"classic.{cls.name}"))
 
     def _learned(self, X: Inputs, y: Array) -> Array:
         """What the model is handed as the target of training rows, by which predictions are scaled back later."""

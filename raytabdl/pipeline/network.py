@@ -125,7 +125,7 @@ class NetworkPipeline(Pipeline):
         course = self.course
         return None if course is None else course.best_epoch / course.n_epochs
 
-    def train_again(self, inputs: Inputs, y: Array, n_threads: int) -> Iterator[float]:
+    def train_again(self, inputs: Inputs, y: Array) -> Iterator[float]:
         course = self.course
         assert course is not None
         self.preprocessing = Preprocessing(chosen_steps(self.choices, self._settings))

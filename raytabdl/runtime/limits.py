@@ -66,6 +66,16 @@ def placed_gigabytes(n_bytes: int, nodes: Sequence[Mapping[str, float]]) -> floa
     return min(needed, most) if needed > LEAST_PLACED_GIGABYTES else None
 
 
+def asked_resources(
+    gpus: float | None, gigabytes: float | None, n_bytes: int, nodes: Sequence[Mapping[str, float]], n_workers: int
+) -> dict[str, float]:
+    """What Ray is asked for, for each trial: what a user has said, or a share of the GPUs and room for the table."""
+    return trial_resources(
+        gpu_share(nodes, n_workers) if gpus is None else gpus,
+        placed_gigabytes(n_bytes, nodes) if gigabytes is None else gigabytes,
+    )
+
+
 @dataclass
 class Stopwatch:
     """The seconds that workers have been busy with each trial, those included that they have not reported yet."""

@@ -34,7 +34,7 @@ from raytabdl.quick import first_point_seconds, quick_configurations, train_quic
 from raytabdl.run_folder import RunFolder, write_labels
 from raytabdl.runtime.cluster import Connection
 from raytabdl.runtime.interrupt import Interrupt
-from raytabdl.runtime.limits import TrialLimits, gpu_share, placed_gigabytes, trial_resources
+from raytabdl.runtime.limits import TrialLimits, asked_resources
 from raytabdl.runtime.quick_folds import DUMMY, QuickFolds, publish
 from raytabdl.runtime.shared import one_blas_thread
 from raytabdl.search.brackets import Occupancy, Race, Rung, opening
@@ -380,10 +380,7 @@ def _search(run: Run, history: History, connection: Connection, interrupt: Inter
     run.folder.write_phase("Ray ready", run.clock.elapsed(), run.clock.elapsed())
     planned, n_workers = _search_plan(run, max(1, cluster.n_cpus))  # of the head alone there may be none yet
     gpus, memory, nodes = run.settings.gpus_per_trial, run.settings.trial_memory, living_nodes()
-    resources = trial_resources(
-        gpu_share(nodes, n_workers) if gpus is None else gpus,
-        placed_gigabytes(run.task.inputs.n_bytes, nodes) if memory is None else memory,
-    )
+    resources = asked_resources(gpus, memory, run.task.inputs.n_bytes, nodes, n_workers)
     check_cluster(cluster, run.folder.path, resources, run.clock.remaining())
 
     def tell(snapshot: Snapshot) -> None:
