@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.component import Choice, Classic, Integer, Real, Space
-from raytabdl.inputs import Array, Error, Inputs, Target
+from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.persistence import read_arrays, write_arrays
-from raytabdl.spread import group_medians
 
 BELOW_ALL = np.float32(-1e31)
 """What stands for a missing number: less than any that a schema gives."""
@@ -23,9 +22,8 @@ class RandomForest(Classic):
     """Averaged randomised trees; iterations are trees.
 
     Each tree has a seed of its own, so a forest that is grown in steps is the one that is grown at once.
-    By absolute errors its leaves are the medians of their rows; it is split by squared ones all the same, since
-    scikit-learn takes many times as long for the others. After the fit a tree is five arrays (feature, threshold,
-    children, value), which need neither pickle nor the same version of scikit-learn to be read.
+    After the fit a tree is five arrays (feature, threshold, children, value), which need neither pickle
+    nor the same version of scikit-learn to be read.
     """
 
     name: ClassVar[str] = "random_forest"
@@ -75,11 +73,7 @@ class RandomForest(Classic):
                 random_state=int(rng.integers(2**31)),
             )
             tree.fit(matrix, y, sample_weight=weights, check_input=False)
-            arrays = self._arrays(tree)
-            if self.target.error is Error.ABSOLUTE:
-                leaves = tree.apply(matrix, check_input=False)
-                arrays["value"][np.unique(leaves), 0] = group_medians(y, leaves, weights)
-            self.trees_.append(arrays)
+            self.trees_.append(self._arrays(tree))
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
         n_iterations = min(n_iterations, len(self.trees_))

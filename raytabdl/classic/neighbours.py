@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from raytabdl.classic.design import Design
 from raytabdl.component import Choice, Classic, Integer, Real, Space
-from raytabdl.inputs import Array, Error, Inputs, Target
+from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.persistence import read_arrays, write_arrays
-from raytabdl.spread import group_medians
 
 _MAX_ROWS = 20_000
 """Training rows that are kept, a random part of more: a prediction looks at each of them."""
@@ -30,9 +29,7 @@ which no two rows share. So ties do not depend on how many rows are predicted at
 
 
 class NearestNeighbours(Classic):
-    """The mean of the k nearest training rows, or by absolute errors their median.
-
-    Iterations are 27ths of the rows that are kept, in random order.
+    """The mean of the k nearest training rows; iterations are 27ths of the rows that are kept, in random order.
 
     The squared distance is that of the scaled numbers plus ``category_weight`` for each category that differs. Class
     frequencies count as one more neighbour, since no class is impossible. Weighted rows have weighted votes.
@@ -98,8 +95,6 @@ class NearestNeighbours(Classic):
             weights = weights / np.maximum(distances, 1e-6)
             weights *= weights.shape[1] / weights.sum(axis=1, keepdims=True)  # k neighbours in all, as in uniform
         if not self.target.task_type.is_classification:
-            if self.target.error is Error.ABSOLUTE:
-                return group_medians(y.ravel(), np.repeat(np.arange(len(y)), y.shape[1]), weights.ravel())
             return np.asarray((weights * y).sum(axis=1) / weights.sum(axis=1))
         n_classes = self.target.n_classes
         places = np.arange(len(y))[:, None] * n_classes + y.astype(np.int64)

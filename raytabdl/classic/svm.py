@@ -27,6 +27,10 @@ _AVERAGING = 3
 _MARGIN = 0.05
 """Errors of a regression that cost nothing, in deviations of the target."""
 
+_ROUNDED = 0.1
+"""By absolute errors, how far beyond the margin the loss is squared, as the size of the steps wants it, before it grows
+in a line."""
+
 _MAX_FREQUENCIES = 4_000_000
 """16 MB of random frequencies: a table of very many levels has fewer features."""
 
@@ -42,7 +46,8 @@ class SVM(Classic):
 
     exp(-gamma |x - y|^2 / v), v being the variance of the rows, is the mean of products of ``n_features`` cosines
     (Rahimi & Recht, 2007), on which a linear machine is trained: squared hinge loss of each class against the rest, or
-    squared epsilon-insensitive loss, by averaged stochastic gradient descent.
+    squared epsilon-insensitive loss (by absolute errors the plain one, with a rounded edge), by averaged stochastic
+    gradient descent.
     """
 
     name: ClassVar[str] = "svm"
@@ -165,8 +170,9 @@ class SVM(Classic):
         return np.asarray((y[:, None] - self.scale_[0]) / self.scale_[1], np.float32)
 
     def _slopes(self, outputs: NDArray[np.float32], truth: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The derivatives of half the squared loss."""
+        """The derivatives of half the squared loss, by absolute errors bounded."""
         if self.target.task_type.is_classification:
             return np.asarray(-truth * np.maximum(1 - truth * outputs, 0))
         error = outputs - truth
-        return np.asarray(np.sign(error) * np.maximum(np.abs(error) - np.float32(_MARGIN), 0))
+        most = np.inf if self.target.error is not Error.ABSOLUTE else _ROUNDED
+        return np.asarray(np.sign(error) * np.clip(np.abs(error) - np.float32(_MARGIN), 0, np.float32(most)))
