@@ -175,9 +175,10 @@ class Fitted:
         write(page(collect(folder, predictor, self._own_metric())), Path(path))
 
     def reselect(self, path: str | Path, *, metric: MetricChoice = None, ensemble_size: int | None = None) -> None:
-        """Writes a saved model whose ensemble is selected anew, among all models of the run; nothing is trained.
+        """Writes a saved model whose ensemble is selected anew, among all models that the run has kept.
 
-        For another metric, or of another size: fewer members predict faster. Both are those of the fit unless given.
+        Nothing is trained. For another metric, or of another size: fewer members predict faster. Both are those of the
+        fit unless given. Warns where a long run has deleted models.
         Its members are models of folds, whose validation predictions are known, also after ``refit``. Raises
         RunFolderError where this is a saved model, or where the folder cannot be written, SettingError where the metric
         cannot measure the validation rows.

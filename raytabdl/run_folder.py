@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,8 +241,32 @@ class RunFolder:
         assert pipeline.best_predictions is not None
         with whole_folder(self.model(member)) as folder:
             pipeline.save(folder)
-        write_array(self.predictions / f"{member}.npy", pipeline.best_predictions)
+        write_array(self._predictions_of(member), pipeline.best_predictions)
         return member
+
+    def delete(self, member: str) -> None:
+        """Deletes a member's predictions, then its model: one without predictions is none."""
+        self._predictions_of(member).unlink(missing_ok=True)
+        shutil.rmtree(self.model(member), ignore_errors=True)
+
+    def holds(self, member: str) -> bool:
+        """Whether a member was published and not deleted since."""
+        return self._predictions_of(member).exists()
+
+    def n_bytes(self, member: str) -> int:
+        """What the files of a member take."""
+        n_bytes = 0
+        with suppress(FileNotFoundError):  # replaced in this moment, by a trial that goes on from its last checkpoint
+            for file in (self._predictions_of(member), *self.model(member).rglob("*")):
+                n_bytes += file.stat().st_size
+        return n_bytes
+
+    def family(self, member: str) -> str:
+        """The name of the network or classic model that a member is of."""
+        return str(read_json(self.model(member) / "pipeline.json")["config"]["model"])
+
+    def _predictions_of(self, member: str) -> Path:
+        return self.predictions / f"{member}.npy"
 
     def write_checkpoint(self, pipeline: Pipeline, trial_id: str) -> None:
         """Writes what a trial needs to go on."""
@@ -263,23 +287,37 @@ class RunFolder:
         return gigabytes
 
     def members(self) -> list[str]:
-        """The keys of all published members, oldest first."""
-        files = sorted(self.predictions.glob("*.npy"), key=lambda file: (file.stat().st_mtime_ns, file.name))
-        return [file.stem for file in files]
+        """The keys of all members that there are, oldest first."""
+        ages: list[tuple[int, str]] = []
+        for file in self.predictions.glob("*.npy"):
+            with suppress(FileNotFoundError):  # deleted in this moment
+                ages.append((file.stat().st_mtime_ns, file.name))
+        return [name.removesuffix(".npy") for _, name in sorted(ages)]
 
     def read_predictions(self, member: str) -> Array:
-        predictions: Array = read_array(self.predictions / f"{member}.npy")
+        predictions: Array = read_array(self._predictions_of(member))
         return predictions
 
+    def find_predictions(self, member: str) -> Array | None:
+        """The validation predictions of a member, None where it was deleted."""
+        try:
+            return self.read_predictions(member)
+        except CorruptModelError:
+            if self.holds(member):
+                raise
+            return None
+
     def builder(self, metric: Metric, size: int) -> EnsembleBuilder:
-        """An ensemble builder with all published members; what is not better than the dummy stays out."""
+        """An ensemble builder with all members that there are; what is not better than the dummy stays out."""
         y, *other_folds = (read_array(path) for path in sorted(self._targets(0).parent.glob("*.npy")))
         weights = [read_array(path) for path in sorted(self._row_weights.glob("*.npy"))]
         builder = EnsembleBuilder(
             y, metric, size, other_folds=other_folds, row_weights=weights, predictions=MemberPredictions(self)
         )
         for n_known, member in enumerate(self.members(), 1):
-            loss = builder.add(member, self.read_predictions(member))
+            if (predictions := self.find_predictions(member)) is None:
+                continue
+            loss = builder.add(member, predictions)
             if member.startswith("quick-dummy"):
                 builder.worst_loss = loss
             if n_known % N_UNRELEASED == 0:

@@ -372,6 +372,31 @@ def test_an_ensemble_is_selected_anew_for_another_metric_or_size(
         clf.reselect(tmp_path / "other", metric="rmse")
 
 
+def test_a_run_that_has_deleted_models_says_so_and_is_replayed_selected_from_and_gone_on_with(
+    clf: TabularClassifier, tmp_path: Path
+) -> None:
+    folder = type(clf.folder_)(Path(shutil.copytree(clf.folder_.path, tmp_path / "run")))
+    told = {member for _, ensemble in folder.read_trajectory() for member in ensemble.weights}
+    others = [member for member in folder.members() if member not in told and not member.startswith("quick-dummy")]
+    assert others
+    for member in others:
+        folder.delete(member)
+    thinned, X = TabularClassifier.load(folder.path), table(seed=1)
+    pd.testing.assert_frame_equal(thinned.leaderboard(), clf.leaderboard())
+    pd.testing.assert_frame_equal(thinned.trajectory(X, labels(X)), clf.trajectory(X, labels(X)))
+    n_all = len(clf.folder_.members())
+    with pytest.warns(UserWarning, match=f"has kept {n_all - len(others)} of its {n_all} models"):
+        thinned.reselect(tmp_path / "accurate", metric="accuracy")
+    accurate = TabularClassifier.load(tmp_path / "accurate")
+    assert set(accurate.predictor_.members) <= set(folder.members())
+    clf.reselect(tmp_path / "of all", metric="accuracy")
+    of_all = TabularClassifier.load(tmp_path / "of all").leaderboard()
+    pd.testing.assert_series_equal(accurate.leaderboard()["loss"], of_all["loss"])  # by what was logged
+    for name in ("ensemble.json", MANIFEST):  # as if it had been killed
+        (folder.path / name).unlink()
+    assert set(TabularClassifier.resume(folder.path).predictor_.members) <= set(folder.members())
+
+
 def test_a_run_that_has_not_ended_has_a_leaderboard(clf: TabularClassifier, tmp_path: Path) -> None:
     folder = type(clf.folder_)(Path(shutil.copytree(clf.folder_.path, tmp_path / "run")))
     folder.ensemble.unlink()

@@ -15,7 +15,7 @@ import click
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The saved model to write."
 )
 def reselect(run: Path, metric_name: str | None, size: int | None, out: Path) -> None:
-    """Select the ensemble of RUN anew, among all its models; nothing is trained, and RUN stays as it is."""
+    """Select the ensemble of RUN anew, among the models that it has kept; nothing is trained, RUN stays as it is."""
     from raytabdl.estimators import load
 
     load(run).reselect(out, metric=metric_name, ensemble_size=size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from dataclasses import replace
 from typing import Any
@@ -11,9 +12,9 @@ from typing import Any
 import ray
 
 from raytabdl.ensemble import Ensemble, EnsembleBuilder
-from raytabdl.inputs import Array
 from raytabdl.metrics import Metric
 from raytabdl.run_folder import RunFolder
+from raytabdl.runtime.models_on_disk import ModelsOnDisk
 
 LEAST_PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.5, 30.0
 """Between two selections, so that a burst of predictions costs one."""
@@ -27,7 +28,8 @@ class EnsembleActor:
     """Takes validation predictions as they appear in the run folder and re-selects.
 
     All state is rebuilt from the folder, so a killed actor comes back with the same ensemble. State changes on
-    the event loop only; files are read, and members measured and selected, in a thread.
+    the event loop only; files are read, and members measured, selected and deleted, in a thread. Of predictions it
+    holds those that a selection looks at.
     """
 
     def __init__(self, folder: RunFolder, metric: Metric, size: int, began_at: float) -> None:
@@ -37,6 +39,9 @@ class EnsembleActor:
         self._builder: EnsembleBuilder = folder.builder(metric, size)
         self._ensemble: Ensemble | None = self._builder.ensemble()
         self._holdout: Ensemble | None = self._builder.holdout()
+        self._on_disk = ModelsOnDisk(folder)
+        if self._ensemble is not None:
+            self._on_disk.tell(self._ensemble)
         self._is_stale = False
         self._selection: asyncio.Task[None] | None = None
         self._is_awaited = asyncio.Event()  # ends the pause between two selections
@@ -49,9 +54,10 @@ class EnsembleActor:
         """Takes a member whose predictions lie in the run folder; adding it twice changes nothing."""
         if member in self._builder.losses:
             return
-        predictions: Array = await asyncio.to_thread(self._folder.read_predictions, member)
-        loss = await asyncio.to_thread(self._builder.loss_of, member, predictions)
-        self._builder.keep(member, predictions, loss)
+        loss = await asyncio.to_thread(self._measure, member)
+        if not math.isfinite(loss):
+            return
+        self._builder.losses[member] = loss
         self._is_stale = True
         if self._selection is None or self._selection.done():
             self._selection = asyncio.ensure_future(self._select())
@@ -74,25 +80,33 @@ class EnsembleActor:
         self._is_awaited.clear()
         return self._ensemble
 
+    def _measure(self, member: str) -> float:
+        """The loss of a member; infinite where it was deleted since it was told of.
+
+        Its predictions are read again if a selection looks at them: many come in the time of one.
+        """
+        predictions = self._folder.find_predictions(member)
+        return math.inf if predictions is None else self._builder.loss_of(member, predictions)
+
     async def _select(self) -> None:
         while self._is_stale:
             self._is_stale = False
             began = time.monotonic()
-            known = self._builder.predictions
-            then = set(known)
-            builder = replace(self._builder, predictions=known.copy(), losses=dict(self._builder.losses))
+            predictions, losses = self._builder.predictions.copy(), dict(self._builder.losses)
+            builder = replace(self._builder, predictions=predictions, losses=losses)
             self._holdout = await asyncio.to_thread(builder.holdout)
             if self._holdout is None:
                 continue
             ensemble = await asyncio.to_thread(builder.with_bags, self._holdout)
             await asyncio.to_thread(builder.release)
-            for member in then - builder.predictions.keys():
-                del known[member]
-            known.update(builder.predictions)
+            self._builder.predictions = builder.predictions
             if ensemble != self._ensemble:
                 self._ensemble = ensemble
                 seconds = time.time() - self._began_at
                 await asyncio.to_thread(self._folder.append_trajectory, seconds, ensemble)
+                self._on_disk.tell(ensemble)
+            for member in await asyncio.to_thread(self._on_disk.bound, builder, self._is_awaited.is_set):
+                del self._builder.losses[member]
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._is_awaited.wait(), pause_seconds(time.monotonic() - began))
 

@@ -8,7 +8,7 @@ import tarfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 
@@ -26,7 +26,7 @@ _LOGS = ("trials.jsonl", "curves.jsonl", "trajectory.jsonl", "phases.jsonl")
 _LEFT_OUT = ("tune", "cache", "memouts")
 """What is of no use elsewhere."""
 
-_CHECKPOINTS = "checkpoints"
+_CHECKPOINTS, _PREDICTIONS = "checkpoints", "predictions"
 
 Stamp = tuple[int, int, int]
 
@@ -52,7 +52,8 @@ class Mirror:
     """Sends what is new in ``folder`` to a store while the block goes on, and the rest when it ends.
 
     A file is sent before those that name it, and a checkpoint as one object; so at any time the store holds a run
-    that can be gone on with. While the store cannot be reached the run goes on in its folder.
+    that can be gone on with. Models that the run has deleted are deleted there too. While the store cannot be reached
+    the run goes on in its folder.
     """
 
     def __init__(self, folder: Path, uri: str) -> None:
@@ -93,17 +94,17 @@ class Mirror:
             else:
                 make_folder((self.folder / name).parent)
                 write_bytes(self.folder / name, content)
-        for name in ("models", "predictions", _CHECKPOINTS):  # of which an empty one is no object
+        for name in ("models", _PREDICTIONS, _CHECKPOINTS):  # of which an empty one is no object
             make_folder(self.folder / name)
         self._sent = {name: stamp for name, stamp in self._files() if name in stored}
 
     def push(self) -> None:
-        """Sends what is new or has changed."""
+        """Sends what is new or has changed, and deletes the models that the run has deleted."""
         if not self.folder.exists():
             return  # the run failed before it had one
         logs = {name: path.read_bytes() for name in _LOGS if (path := self.folder / name).exists()}
-        predictions = [file for file in self._files() if file[0].startswith("predictions/")]
-        others = [file for file in self._files() if not file[0].startswith("predictions/") and file[0] != MANIFEST]
+        predictions = [file for file in self._files() if file[0].startswith(f"{_PREDICTIONS}/")]
+        others = [file for file in self._files() if not file[0].startswith(f"{_PREDICTIONS}/") and file[0] != MANIFEST]
         for name, stamp in [*others, *predictions]:
             if self._sent.get(name) != stamp and (content := self._content(name, stamp)) is not None:
                 self._put(name, content)
@@ -114,6 +115,10 @@ class Mirror:
                 self._sent[name] = (0, 0, len(content))
         if (self.folder / MANIFEST).exists():
             self._put(MANIFEST, (self.folder / MANIFEST).read_bytes())
+        if (self.folder / "run.json").exists():  # else it is the whole folder that somebody deletes
+            here = {name for name, _ in predictions}
+            for name in [name for name in self._sent if name.startswith(f"{_PREDICTIONS}/") and name not in here]:
+                self._delete(PurePosixPath(name).name.removesuffix(".npy"))
 
     def __enter__(self) -> Mirror:
         self._thread.start()
@@ -172,6 +177,16 @@ class Mirror:
             return packed.getvalue() if _stamp(path.with_suffix("")) == stamp else None
         except FileNotFoundError:
             return None
+
+    def _delete(self, member: str) -> None:
+        """Deletes a member, as the run does: the predictions first."""
+        predictions, model = f"{_PREDICTIONS}/{member}.npy", f"models/{member}"
+        # Known no more, also where the store cannot be reached: what stays there is in nobody's way.
+        self._sent = {n: s for n, s in self._sent.items() if n != predictions and not n.startswith(f"{model}/")}
+        self._made = {path for path in self._made if not path.is_relative_to(PurePosixPath(self._root, model))}
+        with suppress(FileNotFoundError):
+            self._store.delete_file(f"{self._root}/{predictions}")
+            self._store.delete_dir(f"{self._root}/{model}")
 
     def _put(self, name: str, content: bytes) -> None:
         path = PurePosixPath(self._root, name)

@@ -14,7 +14,7 @@ import pytest
 from raytabdl.ensemble import Ensemble, select
 from raytabdl.inputs import Array, TaskType
 from raytabdl.metrics import Metric, metric
-from raytabdl.persistence import make_folder, write_array
+from raytabdl.persistence import make_folder, write_array, write_json
 from raytabdl.run_folder import RunFolder
 
 pytestmark = pytest.mark.ray
@@ -168,3 +168,30 @@ def test_a_killed_actor_comes_back_with_its_ensemble_and_takes_new_members(
     assert folder.read_trajectory() == trajectory
     publish(folder, predictions)
     assert settled(actor, predictions) == chosen(predictions)
+
+
+def test_a_long_run_keeps_no_more_models_than_it_may_and_its_ensemble_is_that_of_all(
+    folder: RunFolder, start: Callable[[RunFolder], Any]
+) -> None:
+    import ray
+
+    actor, most = start(folder), 45  # the best forty are never in excess
+    ray.get(actor.__ray_call__.remote(lambda self: setattr(self._on_disk, "_most_members", most)))
+    predictions = members(80)
+    for member in predictions:
+        write_json(make_folder(folder.model(member)) / "pipeline.json", {"config": {"model": "mlp"}})
+    publish(folder, predictions)
+    ray.get([actor.add.remote(member) for member in predictions])
+    ends = time.monotonic() + 60
+    while len(folder.members()) > most or len(list(folder.models.iterdir())) > most:
+        assert time.monotonic() < ends
+        time.sleep(0.1)
+    told = {member for _, ensemble in folder.read_trajectory() for member in ensemble.weights}
+    assert told <= set(folder.members()) == {path.name for path in folder.models.iterdir()}
+    deleted = next(member for member in predictions if member not in folder.members())
+    assert settled(actor, {deleted: predictions[deleted]}) == chosen(predictions)  # told of again, as after a restart
+    # Of predictions it holds those that a selection looks at.
+    held = ray.get(actor.__ray_call__.remote(lambda self: (len(self._builder.losses), len(self._builder.predictions))))
+    assert held == (most, 40)
+    os.kill(ray.get(actor.__ray_call__.remote(lambda self: os.getpid())), signal.SIGKILL)
+    assert ray.get(actor.incumbent.remote(), timeout=60) == chosen(predictions)

@@ -77,6 +77,29 @@ def test_only_what_is_new_is_sent_again(run: Path, uri: str, monkeypatch: pytest
     assert sent == ["checkpoints/0000.tar", "trials.jsonl"]
 
 
+def test_a_model_that_the_run_has_deleted_is_deleted_in_the_store(run: Path, uri: str, tmp_path: Path) -> None:
+    from raytabdl.run_folder import RunFolder
+
+    mirror, store = Mirror(run, uri), tmp_path / "store" / "run"
+    (run / "predictions" / "0001.2@3.npy").write_text("kept")
+    (run / "models" / "0001.2@3").mkdir()
+    (run / "models" / "0001.2@3" / "network.json").write_text("kept")
+    mirror.push()
+    RunFolder(run).delete("0000@1")
+    mirror.push()
+    assert files(store).keys() >= {"predictions/0001.2@3.npy", "models/0001.2@3/network.json", "checkpoints/0000.tar"}
+    assert not {name for name in files(store) if "0000@1" in name}
+    (run / "models" / "0000@1").mkdir()  # by a trial that goes on from its last checkpoint
+    for name in ("models/0000@1/network.json", "predictions/0000@1.npy"):
+        (run / name).write_text("anew")
+    mirror.push()
+    assert [files(store)[name] for name in ("models/0000@1/network.json", "predictions/0000@1.npy")] == ["anew"] * 2
+    shutil.rmtree(run / "predictions")
+    (run / "run.json").unlink()  # a whole folder that goes is no reason to delete its copy
+    mirror.push()
+    assert "predictions/0000@1.npy" in files(store)
+
+
 def test_a_checkpoint_that_is_replaced_while_it_is_read_is_not_sent(run: Path, uri: str) -> None:
     mirror = Mirror(run, uri)
     ((name, stamp),) = [file for file in mirror._files() if file[0].startswith("checkpoints/")]

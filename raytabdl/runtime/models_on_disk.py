@@ -1,0 +1,78 @@
+"""The models of a run on its disk, which a long run does not fill."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_of
+from raytabdl.excess import Bounds, Stored, excess
+from raytabdl.inputs import Weights
+from raytabdl.metrics import CLASSIFICATION, REGRESSION
+from raytabdl.run_folder import RunFolder
+
+MOST_MEMBERS = 1_000
+"""As many are read in seconds, where a run is resumed, its actor comes back or another ensemble is selected."""
+
+SHARE_OF_DISK = 0.25
+"""Of what would be free without them: checkpoints, prepared folds and other users of the disk need the rest."""
+
+
+class ModelsOnDisk:
+    """Deletes the models and predictions in excess; what was told in an ensemble is kept, to be replayed."""
+
+    def __init__(self, folder: RunFolder, most_members: int = MOST_MEMBERS) -> None:
+        self._folder = folder
+        self._most_members = most_members
+        self._told = {member for _, ensemble in folder.read_trajectory() for member in ensemble.weights}
+        if folder.ensemble.exists():  # of a run that was interrupted, and goes on
+            self.tell(folder.read_ensemble())
+        self._n_bytes: dict[str, int] = {}
+        self._stored: dict[str, Stored] = {}
+
+    def tell(self, ensemble: Ensemble) -> None:
+        """From now on the members of an ensemble are kept; it is told after it was written."""
+        self._told.update(ensemble.weights)
+
+    def bound(self, builder: EnsembleBuilder, is_awaited: Callable[[], bool]) -> list[str]:
+        """The members of a builder that were in excess, and are deleted; few or none where somebody waits for the end.
+
+        Below the bounds only sizes are looked at.
+        """
+        for member in builder.losses.keys() - self._n_bytes.keys():
+            if is_awaited():
+                return []
+            self._n_bytes[member] = self._folder.n_bytes(member)
+        n_bytes = sum(self._n_bytes.values())
+        room = n_bytes + shutil.disk_usage(self._folder.path).free
+        bounds = Bounds(self._most_members, SHARE_OF_DISK * room)
+        if bounds.hold(len(self._n_bytes), n_bytes):
+            return []
+        for member in builder.losses.keys() - self._stored.keys():
+            if is_awaited():
+                return []
+            self._stored[member] = self._look_at(member, builder)
+        stored = {member: self._stored[member] for member in builder.losses}
+        n_folds = 1 + len(builder.other_folds)
+        deleted: list[str] = []
+        for member in excess(stored, self._told, bounds, n_best=builder.n_best, n_folds=n_folds):
+            if is_awaited():
+                break
+            self._folder.delete(member)
+            del self._stored[member], self._n_bytes[member]
+            deleted.append(member)
+        return deleted
+
+    def _look_at(self, member: str, builder: EnsembleBuilder) -> Stored:
+        loss = builder.losses[member]
+        usual_loss = self._usual_loss(member, builder) if fold_of(member) == 0 else loss
+        return Stored(loss, usual_loss, self._folder.family(member), self._n_bytes[member])
+
+    def _usual_loss(self, member: str, builder: EnsembleBuilder) -> float:
+        """What trials are promoted on: the log loss, or the root of the mean squared error."""
+        known = (CLASSIFICATION["log_loss"], REGRESSION["rmse"])
+        if builder.metric in known:
+            return builder.losses[member]
+        predictions = self._folder.read_predictions(member)
+        weights: Weights = builder.row_weights[0] if builder.row_weights else None
+        return known[0 if predictions.ndim > 1 else 1].loss(builder.y, predictions, weights)

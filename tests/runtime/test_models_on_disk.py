@@ -1,0 +1,137 @@
+"""What a long run keeps on its disk, without Ray: members are written as trials write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from raytabdl import run_folder
+from raytabdl.ensemble import Ensemble
+from raytabdl.inputs import Array, TaskType
+from raytabdl.metrics import metric
+from raytabdl.persistence import make_folder, write_array
+from raytabdl.run_folder import RunFolder
+from raytabdl.runtime import models_on_disk
+from raytabdl.runtime.models_on_disk import ModelsOnDisk
+
+ACCURACY = metric("accuracy", TaskType.BINARY)
+N_ROWS, MOST = 40, 60
+Y = np.arange(N_ROWS) % 2
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    folder = RunFolder(tmp_path / "run")
+    folder.create()
+    write_array(folder.path / "validation" / "0000.npy", Y)
+    return folder
+
+
+def publish(folder: RunFolder, member: str, seed: int) -> Array:
+    """A model of a few bytes, and predictions that are right more or less often."""
+    rng = np.random.default_rng(seed)
+    right = np.where(rng.random(N_ROWS) < rng.uniform(0.5, 0.95), 0.8, 0.3)
+    predictions = np.stack([np.where(Y == 0, right, 1 - right), np.where(Y == 1, right, 1 - right)], axis=1)
+    model = make_folder(folder.model(member))
+    (model / "pipeline.json").write_text(json.dumps({"config": {"model": "mlp"}}))
+    write_array(folder.predictions / f"{member}.npy", predictions)
+    return predictions
+
+
+def run(folder: RunFolder, on_disk: ModelsOnDisk, n_members: int = 200) -> list[Ensemble]:
+    """Publishes members, and selects and deletes after every 20th, as the actor of a run does."""
+    builder, ensembles = folder.builder(ACCURACY, 10), []
+    for i in range(n_members):
+        member = f"{i // 2:04d}@{3 ** (i % 2)}"
+        builder.add(member, publish(folder, member, i))
+        if i % 20 == 19 and (ensemble := builder.ensemble()) is not None:
+            folder.append_trajectory(float(i), ensemble)
+            on_disk.tell(ensemble)
+            ensembles.append(ensemble)
+            for deleted in on_disk.bound(builder, lambda: False):
+                del builder.losses[deleted]
+    return ensembles
+
+
+def test_the_bound_holds_and_what_was_told_is_kept_whole(folder: RunFolder, tmp_path: Path) -> None:
+    ensembles = run(folder, ModelsOnDisk(folder, MOST))
+    told = {member for _, ensemble in folder.read_trajectory() for member in ensemble.weights}
+    members = folder.members()
+    assert told <= set(members)
+    assert len(told) < len(members) <= max(MOST, 40 + 40 + len(told))  # the best by accuracy, by log loss, and these
+    assert {path.name for path in folder.models.iterdir()} == set(members)
+    # Nothing of it has changed an ensemble, neither then nor for who reads the folder now.
+    unbounded = RunFolder(tmp_path / "unbounded")
+    unbounded.create()
+    write_array(unbounded.path / "validation" / "0000.npy", Y)
+    assert run(unbounded, ModelsOnDisk(unbounded)) == ensembles
+    assert len(unbounded.members()) == 200
+    assert folder.builder(ACCURACY, 10).ensemble() == unbounded.builder(ACCURACY, 10).ensemble()
+    log_loss = metric("log_loss", TaskType.BINARY)
+    assert folder.builder(log_loss, 10).ensemble() == unbounded.builder(log_loss, 10).ensemble()
+
+
+def test_a_short_run_is_left_as_it_is(folder: RunFolder) -> None:
+    run(folder, ModelsOnDisk(folder), 100)
+    assert len(folder.members()) == 100
+
+
+def test_a_disk_with_little_room_bounds_a_run_by_its_bytes(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = SimpleNamespace(disk_usage=lambda path: SimpleNamespace(free=0))
+    monkeypatch.setattr(models_on_disk, "shutil", full)
+    run(folder, ModelsOnDisk(folder))
+    assert len(folder.members()) < 130
+
+
+def test_what_was_told_before_a_run_was_killed_is_kept_when_it_goes_on(folder: RunFolder) -> None:
+    for i in range(100):
+        publish(folder, f"{i:04d}@1", i)
+    builder = folder.builder(ACCURACY, 10)
+    worst, second = sorted(builder.losses, key=lambda member: -builder.losses[member])[:2]
+    folder.append_trajectory(1.0, Ensemble({worst: 1.0}, 0.5))
+    folder.write_ensemble(Ensemble({second: 1.0}, 0.5), ACCURACY, is_complete=False)
+    deleted = ModelsOnDisk(folder, 0).bound(builder, lambda: False)
+    assert deleted
+    assert {worst, second} <= set(folder.members())
+
+
+def test_nothing_is_deleted_while_somebody_waits_for_the_end(folder: RunFolder) -> None:
+    for i in range(100):
+        publish(folder, f"{i:04d}@1", i)
+    assert ModelsOnDisk(folder, 0).bound(folder.builder(ACCURACY, 10), lambda: True) == []
+    assert len(folder.members()) == 100
+
+
+def test_a_kill_between_predictions_and_model_leaves_members_that_are_whole(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(100):
+        publish(folder, f"{i:04d}@1", i)
+    before = folder.builder(ACCURACY, 10).ensemble()
+
+    def killed(path: Path, ignore_errors: bool) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run_folder, "shutil", SimpleNamespace(rmtree=killed))
+        ModelsOnDisk(folder, 0).bound(folder.builder(ACCURACY, 10), lambda: False)
+    assert len(folder.members()) == 99
+    assert len(list(folder.models.iterdir())) == 100
+    assert folder.builder(ACCURACY, 10).ensemble() == before
+    (half_deleted,) = {path.name for path in folder.models.iterdir()} - set(folder.members())
+    publish(folder, half_deleted, 0)  # by a trial that goes on from its last checkpoint
+    assert len(folder.members()) == 100
+
+
+def test_a_member_that_is_deleted_while_all_are_read_is_left_out(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The actor may still be at work where its driver reads the folder."""
+    for i in range(3):
+        publish(folder, f"{i:04d}@1", i)
+    monkeypatch.setattr(RunFolder, "members", lambda self: ["0000@1", "gone@1", "0002@1"])
+    assert set(folder.builder(ACCURACY, 10).losses) == {"0000@1", "0002@1"}
