@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from raytabdl.calibration import Scaling, scaled, vector_scaling
 from raytabdl.decisions import Factors, decided, measures_classes, tuned_factors
 from raytabdl.inputs import Array, Weights
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
-from raytabdl.objectives import AT_ONCE, objective
+from raytabdl.objectives import AT_ONCE, Losses, Objective, objective
 
 _SMALLEST = 1e-12
 _SLACK = 1e-3
@@ -46,39 +47,88 @@ class Ensemble:
         return weights
 
 
+@dataclass(frozen=True)
+class InferLimit:
+    """How long the members of an ensemble may take to predict, one after another, and how long each takes, in seconds.
+
+    ``seconds`` may be measured as they are asked for.
+    """
+
+    limit_s: float
+    seconds: Mapping[str, float]
+
+    def allows(self, members: Iterable[str]) -> bool:
+        """Whether the members predict within the limit; of what follows once they do not nothing is asked."""
+        left_s = self.limit_s
+        for member in members:
+            left_s -= self.seconds[member]
+            if left_s < 0:
+                return False
+        return True
+
+    def of_bags(self, bags: Mapping[str, Sequence[str]]) -> InferLimit:
+        """The same limit, where each member stands for all models of its bag."""
+        return InferLimit(self.limit_s, {m: sum(self.seconds[own] for own in bag) for m, bag in bags.items()})
+
+
 def select(
-    predictions: Mapping[str, Array], y: Array, metric: Metric, *, size: int = 25, weights: Weights = None
+    predictions: Mapping[str, Array],
+    y: Array,
+    metric: Metric,
+    *,
+    size: int = 25,
+    weights: Weights = None,
+    limit: InferLimit | None = None,
 ) -> Ensemble:
     """The members, picked one by one with replacement, whose mean has the lowest loss; the best prefix is kept.
 
     Among equals a member that was picked before wins, then the one with the lowest loss of its own. The loss is
     infinite where the metric can measure no mean on the rows. ``weights`` are those of the rows. A metric that is
     measured member by member is asked a thousand times: it selects by some of the rows where there are many.
+
+    With a ``limit``, which each member must be within, only those are picked that fit into the time that is left. The
+    best member may take it all, and others be better together: so it is also selected among those that take no more
+    than a half or a quarter of it each, and the best of these ensembles is the answer.
     """
     if len(y) > _most_rows(metric):
         is_classification = next(iter(predictions.values())).ndim > 1
         rows, of_rows = _some_rows(y, weights, _most_rows(metric), is_classification=is_classification)
         some = {member: own[rows] for member, own in predictions.items()}
-        selected = select(some, y[rows], metric, size=size, weights=of_rows)
+        selected = select(some, y[rows], metric, size=size, weights=of_rows, limit=limit)
         return Ensemble(selected.weights, metric.loss(y, selected.predict(predictions), weights))
     members = list(predictions)
     asked = objective(metric, [predictions[member] for member in members], y, weights)
     alone = asked.alone()
-    counts = np.zeros(len(members), np.int64)
+    if limit is None:
+        best_loss, best_counts = _grown(asked, alone, size, np.zeros(len(members)), np.inf)
+    else:
+        seconds = np.array([limit.seconds[member] for member in members])
+        most = [share * limit.limit_s for share in MOST_SHARES if (seconds <= share * limit.limit_s).any()]
+        grown = [_grown(asked, alone, size, np.where(seconds <= m, seconds, np.inf), limit.limit_s) for m in most]
+        best_loss, best_counts = min(grown, key=lambda each: each[0])
+    shares = best_counts / best_counts.sum()
+    chosen = sorted(np.flatnonzero(best_counts), key=lambda member: -shares[member])
+    return Ensemble({members[member]: float(shares[member]) for member in chosen}, best_loss)
+
+
+def _grown(
+    asked: Objective, alone: Losses, size: int, seconds: NDArray[np.float64], limit_s: float
+) -> tuple[float, NDArray[np.int64]]:
+    """The lowest loss of the means on the way, and how often each member was picked for it."""
+    counts = np.zeros(len(alone), np.int64)
     total = np.zeros_like(asked.members[0])
     best_loss, best_counts = np.inf, counts
     for n_picked in range(1, size + 1):
-        losses = asked.joined(total, n_picked) if n_picked > 1 else alone
-        ties = np.flatnonzero(losses <= losses.min() + _SMALLEST)
+        in_time = np.flatnonzero((counts > 0) | (seconds <= limit_s - seconds[counts > 0].sum()))
+        losses = asked.joined(total, n_picked, in_time) if n_picked > 1 else alone
+        ties = in_time[losses[in_time] <= losses[in_time].min() + _SMALLEST]
         pick = min(ties, key=lambda member: (counts[member] == 0, alone[member]))
         counts = counts.copy()
         counts[pick] += 1
         total = total + asked.members[pick]
         if n_picked == 1 or losses[pick] < best_loss - _SMALLEST:
             best_loss, best_counts = float(losses[pick]), counts
-    shares = best_counts / best_counts.sum()
-    chosen = sorted(np.flatnonzero(best_counts), key=lambda member: -shares[member])
-    return Ensemble({members[member]: float(shares[member]) for member in chosen}, best_loss)
+    return best_loss, best_counts
 
 
 @dataclass
@@ -92,6 +142,9 @@ class EnsembleBuilder:
     ``y`` holds the targets of the validation rows of fold 0, ``other_folds`` those of the other folds, ``row_weights``
     the weights of the rows of each fold, or nothing where all count the same. A trial whose configuration was trained
     on every fold is a bag: its models together predict each row that is in a fold without having seen it.
+
+    With a ``limit`` a bag takes the time of all its models, and there must be time for two of them. Of trials that are
+    selected on fold 0 the models of the other folds predict as well as far as the time goes, the largest weight first.
     """
 
     y: Array
@@ -103,6 +156,7 @@ class EnsembleBuilder:
     row_weights: Sequence[NDArray[np.float64]] = ()
     predictions: dict[str, Array] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
+    limit: InferLimit | None = None
 
     def add(self, member: str, predictions: Array) -> float:
         """Keeps a member's predictions and returns their loss; not finite ones are refused with infinity."""
@@ -136,26 +190,39 @@ class EnsembleBuilder:
 
     def candidates(self) -> list[str]:
         """The best member of each trial on fold 0, best first, at most ``n_best`` of them."""
-        return self._worthy()[: self.n_best]
+        return list(islice(self._worthy(), self.n_best))
 
-    def _worthy(self) -> list[str]:
-        """The best member of each trial on fold 0, best first; of equals the one that was trained for longest."""
+    def _worthy(self, among: Container[str] | None = None) -> Iterator[str]:
+        """The best member of each trial on fold 0, best first; of equals the one that was trained for longest.
+
+        Of those that predict within the limit, where there is one: what is no better than the dummy only if it is the
+        best of all. Of the trials ``among`` some, which spares others from being timed.
+        """
         on_first = [member for member in self.losses if fold_of(member) == 0]
-        by_trial: dict[str, str] = {}
-        for member in sorted(on_first, key=lambda member: (self.losses[member], -budget_of(member))):
-            by_trial.setdefault(trial_of(member), member)
-        best = list(by_trial.values())
-        if best and math.isfinite(self.worst_loss):
-            enough = self.worst_loss - LEAST_GAIN * (self.worst_loss - self.losses[best[0]])
-            best = [member for member in best if self.losses[member] < enough] or best[:1]
-        return best
+        in_order = sorted(on_first, key=lambda member: (self.losses[member], -budget_of(member)))
+        trials: set[str] = set()
+        enough = self.worst_loss
+        for member in in_order:
+            trial, loss = trial_of(member), self.losses[member]
+            if not loss < enough and member != in_order[0]:
+                return
+            is_asked = among is None or trial in among
+            if trial in trials or (trials and not is_asked):  # the first one says what is enough
+                continue
+            if self.limit is not None and not self.limit.allows([member]):
+                continue
+            if not trials and math.isfinite(self.worst_loss):
+                enough = self.worst_loss - LEAST_GAIN * (self.worst_loss - loss)
+            trials.add(trial)
+            if is_asked:
+                yield member
 
     def holdout(self) -> Ensemble | None:
         """The ensemble of the candidates, selected on fold 0 alone; None where there is nothing."""
         candidates = self.candidates()
         if not candidates:
             return None
-        return self._selected({m: self.predictions[m] for m in candidates}, self.y, self._weights_of(0))
+        return self._selected({m: self.predictions[m] for m in candidates}, self.y, self._weights_of(0), self.limit)
 
     def ensemble(self) -> Ensemble | None:
         """The ensemble of what is there, or None where there is nothing."""
@@ -170,27 +237,30 @@ class EnsembleBuilder:
         is but one bag, selected on fold 0. Either way a trial is represented by its models of all folds that there are.
         """
         bags = self._bags()
-        if self.other_folds and len(bags) >= LEAST_BAGS and self._are_as_good(list(bags)):
+        of_bags = self.limit and self.limit.of_bags(bags)
+        if self.other_folds and self._are_enough(bags, of_bags) and self._are_as_good(list(bags), of_bags):
             out_of_fold = {m: np.concatenate([self.predictions[f] for f in own]) for m, own in bags.items()}
             y = np.concatenate([self.y, *self.other_folds])
             weights = np.concatenate(self.row_weights) if self.row_weights else None
-            return self._with_folds(self._selected(out_of_fold, y, weights))
-        return self._with_folds(holdout)
+            return _with_folds(self._selected(out_of_fold, y, weights, of_bags), bags)
+        return _with_folds(holdout, self._folds_in_time(holdout))
 
-    def _selected(self, predictions: Mapping[str, Array], y: Array, weights: Weights) -> Ensemble:
+    def _selected(
+        self, predictions: Mapping[str, Array], y: Array, weights: Weights, limit: InferLimit | None
+    ) -> Ensemble:
         """The ensemble of some members that is selected by the metric.
 
         A metric of classes sees nothing of probabilities that no decision turns on: there the members are selected by
         log loss as well, and the better of both ensembles is taken, each with the factors that suit it. Of other
         metrics than log loss the probabilities are calibrated, unless they are the worse for it by the metric.
         """
-        selected = select(predictions, y, self.metric, size=self.size, weights=weights)
+        selected = select(predictions, y, self.metric, size=self.size, weights=weights, limit=limit)
         log_loss = CLASSIFICATION["log_loss"]
         if self.metric.name == log_loss.name or next(iter(predictions.values())).ndim == 1:
             return selected
         chosen = [selected]
         if measures_classes(y, next(iter(predictions.values())), self.metric):
-            chosen.append(select(predictions, y, log_loss, size=self.size, weights=weights))
+            chosen.append(select(predictions, y, log_loss, size=self.size, weights=weights, limit=limit))
         found = []
         for each in chosen:
             plain = self._tuned(each, predictions, y, weights)
@@ -216,14 +286,22 @@ class EnsembleBuilder:
             if fold_of(member) > 0:
                 of_trials.setdefault(trial_of(member), []).append(member)
         bags = {}
-        for member in self._worthy():
-            others = {fold_of(m): m for m in of_trials.get(trial_of(member), ())}
+        for member in self._worthy(among=of_trials):
+            others = {fold_of(m): m for m in of_trials[trial_of(member)]}
             if len(others) == len(self.other_folds):
                 bags[member] = [member, *(others[fold] for fold in sorted(others))]
+        if self.limit is not None:
+            bags = {member: own for member, own in bags.items() if self.limit.allows(own)}
         best = sorted(bags, key=lambda member: sum(self.losses[own] for own in bags[member]))[: self.n_best]
         return {member: bags[member] for member in best}
 
-    def _are_as_good(self, bags: Sequence[str]) -> bool:
+    def _are_enough(self, bags: Mapping[str, list[str]], limit: InferLimit | None) -> bool:
+        """Whether there are several bags, and time for them."""
+        if len(bags) < LEAST_BAGS:
+            return False
+        return limit is None or sum(sorted(limit.seconds.values())[:LEAST_BAGS]) <= limit.limit_s
+
+    def _are_as_good(self, bags: Sequence[str], limit: InferLimit | None) -> bool:
         """Whether what is selected among the bags is within two standard errors of what is selected among all.
 
         As in the rule of one standard error (Breiman et al. 1984) what is better for another reason, here for its
@@ -235,7 +313,8 @@ class EnsembleBuilder:
             return True
         rng = np.random.default_rng(0)
         rows = rng.permutation(len(self.y))[:MAX_ROWS_COMPARED]
-        among_bags, among_all = (self._cross_fitted(members, rows) for members in (bags, self.candidates()))
+        among_bags = self._cross_fitted(bags, rows, limit)
+        among_all = self._cross_fitted(self.candidates(), rows, self.limit)
         if among_bags is None or among_all is None:
             return True
         draws = [rng.integers(0, len(rows), len(rows)) for _ in range(N_DRAWS)]
@@ -253,14 +332,14 @@ class EnsembleBuilder:
     def _weights_of(self, fold: int) -> Weights:
         return self.row_weights[fold] if self.row_weights else None
 
-    def _cross_fitted(self, members: Sequence[str], rows: NDArray[np.intp]) -> Array | None:
+    def _cross_fitted(self, members: Sequence[str], rows: NDArray[np.intp], limit: InferLimit | None) -> Array | None:
         """Predictions of the rows, each half by the ensemble that is selected on the other, if the metric can do so."""
         half, weights = len(rows) // 2, self._weights_of(0)
         fitted = []
         for own, other in ((rows[:half], rows[half:]), (rows[half:], rows[:half])):
             there = {m: self.predictions[m][other] for m in members}
             of_rows = None if weights is None else weights[other]
-            selected = select(there, self.y[other], self.metric, size=self.size, weights=of_rows)
+            selected = select(there, self.y[other], self.metric, size=self.size, weights=of_rows, limit=limit)
             if math.isinf(selected.loss):
                 return None
             fitted.append(selected.predict({m: self.predictions[m][own] for m in selected.weights}))
@@ -271,11 +350,20 @@ class EnsembleBuilder:
         of_trial = {fold_of(m): m for m in self.losses if trial_of(m) == trial_of(member) and fold_of(m) > 0}
         return [member, *(of_trial[fold] for fold in sorted(of_trial))]
 
-    def _with_folds(self, ensemble: Ensemble) -> Ensemble:
-        """The weight of each member spread evenly over the folds of its trial."""
-        spread = {m: self._folds(m) for m in ensemble.weights}
-        weights = {f: ensemble.weights[m] / len(folds) for m, folds in spread.items() for f in folds}
-        return replace(ensemble, weights=weights)
+    def _folds_in_time(self, ensemble: Ensemble) -> dict[str, list[str]]:
+        """The models of each trial by its member on fold 0: those of all folds, where there is time for them."""
+        folds = {member: [member] for member in ensemble.weights}
+        for member in ensemble.weights:
+            more = {**folds, member: self._folds(member)}
+            if self.limit is None or self.limit.allows(own for models in more.values() for own in models):
+                folds = more
+        return folds
+
+
+def _with_folds(ensemble: Ensemble, folds: Mapping[str, Sequence[str]]) -> Ensemble:
+    """The weight of each member spread evenly over the models of its trial."""
+    weights = {own: ensemble.weights[m] / len(folds[m]) for m in ensemble.weights for own in folds[m]}
+    return replace(ensemble, weights=weights)
 
 
 MOST_ROWS, MOST_ROWS_ONE_BY_ONE, MOST_ROWS_OF_OWN = 200_000, 20_000, 4_000
@@ -289,6 +377,9 @@ LEAST_GAIN = 0.5
 
 LEAST_BAGS = 2
 """One bag alone, however good, gives up what members of several kinds are worth together."""
+
+MOST_SHARES = (1.0, 0.5, 0.25)
+"""Of the time to predict that there is, which a member may take in one selection after another."""
 
 LEAST_ROWS_COMPARED, MAX_ROWS_COMPARED = 20, 4_000
 """By which ensembles are compared: fewer tell nothing, and some metrics are slow."""

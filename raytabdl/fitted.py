@@ -17,9 +17,10 @@ from raytabdl.clock import Clock
 from raytabdl.ensemble import is_refitted
 from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.inputs import Array, Inputs
+from raytabdl.latency import Latency
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
-from raytabdl.parameters import optional_seconds
+from raytabdl.parameters import count, optional_seconds
 from raytabdl.persistence import local_path
 from raytabdl.predictor import Predictor, load_predictor, load_selected
 from raytabdl.presets import preset
@@ -174,22 +175,39 @@ class Fitted:
             predictor = load_selected(folder, self._choices())  # models that have not seen the rows they are shown by
         write(page(collect(folder, predictor, self._own_metric())), Path(path))
 
-    def reselect(self, path: str | Path, *, metric: MetricChoice = None, ensemble_size: int | None = None) -> None:
+    def reselect(
+        self,
+        path: str | Path,
+        *,
+        metric: MetricChoice = None,
+        ensemble_size: int | None = None,
+        infer_limit_s: float | None = None,
+        infer_rows: int = 1,
+    ) -> float:
         """Writes a saved model whose ensemble is selected anew, among all models that the run has kept.
 
-        Nothing is trained. For another metric, or of another size: fewer members predict faster. Both are those of the
-        fit unless given. Warns where a long run has deleted models.
-        Its members are models of folds, whose validation predictions are known, also after ``refit``. Raises
-        RunFolderError where this is a saved model, or where the folder cannot be written, SettingError where the metric
-        cannot measure the validation rows.
+        Nothing is trained. For another metric, of another size, or a faster one. Metric and size are those of the fit
+        unless given. Its members are models of folds, whose validation predictions are known, also after ``refit``.
+        Warns where a long run has deleted models.
+
+        ``infer_limit_s`` are the seconds that one call of ``predict`` may take, for a table of ``infer_rows`` rows: by
+        default the latency of a single row. They are measured here, in the median of a few calls, with the cores and
+        the load that this process has: select where, or as, the model is to be served. Where all models of the bags
+        would take too long, trials are represented by fewer of them, such as those of the first fold.
+
+        Returns the seconds that such a call takes, with or without a limit. Raises RunFolderError where this is a saved
+        model, or where the folder cannot be written, SettingError where the metric cannot measure the validation rows,
+        or where not even one model predicts within the limit.
         """
+        limit_s, n_rows = optional_seconds("infer_limit_s", infer_limit_s), count("infer_rows", infer_rows, least=1)
         source, destination = self._kept_folder(), _free_for_model(path)
         if source.is_saved_model:
             raise RunFolderError(f"{source.path} is a saved model, without the predictions to select by; load its run")
         chosen, target = self._known_metric(metric or self.metric), self.predictor_.target
         check_measures(chosen, [source.read_task(target).truth(0)], target)
+        latency, size = Latency(source, self._choices(), n_rows), ensemble_size or self.ensemble_size
         with destination.writing():
-            reselect(source, destination.path, target, chosen, ensemble_size or self.ensemble_size)
+            return reselect(source, destination.path, target, chosen, size, latency, limit_s)
 
     def _choices(self) -> Choices:
         """What the members of the ensemble are looked up in."""

@@ -12,6 +12,7 @@ from raytabdl.inputs import Array, Weights
 from raytabdl.metrics import SMALLEST_PROBABILITY, Metric
 
 Losses = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 AT_ONCE = ("log_loss", "mse", "rmse")
 """The metrics that are measured of all members at once."""
@@ -36,12 +37,15 @@ class Objective:
         """The loss of each member by itself."""
         return self._losses(self.members.copy())
 
-    def joined(self, total: Array, n: int) -> Losses:
+    def joined(self, total: Array, n: int, among: Places | None = None) -> Losses:
         """The loss of the mean of ``n`` members, each in turn beside the ``n - 1`` whose sum is ``total``.
 
-        Infinity for one whose loss cannot be the lowest.
+        Infinity for one that is not ``among`` those that may come next, or whose loss cannot be the lowest of these.
         """
-        return self._mean_losses(np.arange(len(self.members)), total, n)
+        among = np.arange(len(self.members)) if among is None else among
+        losses = np.full(len(self.members), np.inf)
+        losses[among] = self._mean_losses(among, total, n)
+        return losses
 
     def _prepared(self, predictions: Array) -> Array:
         return predictions
@@ -51,7 +55,7 @@ class Objective:
         losses = np.array([self.metric.loss_of_some(self.y, mean, self.weights) for mean in means])
         return np.where(np.isnan(losses), np.inf, losses)
 
-    def _mean_losses(self, chosen: NDArray[np.intp], total: Array, n: int) -> Losses:
+    def _mean_losses(self, chosen: Places, total: Array, n: int) -> Losses:
         means = total + self.members[chosen]
         means /= n
         return self._losses(means)
@@ -63,10 +67,10 @@ class _Bounded(Objective):
     Only members whose bound is below the lowest loss found are measured.
     """
 
-    def joined(self, total: Array, n: int) -> Losses:
+    def joined(self, total: Array, n: int, among: Places | None = None) -> Losses:
         bounds = self._bounds(total, n)
         losses = np.full(len(self.members), np.inf)
-        in_order = np.argsort(bounds)
+        in_order = np.argsort(bounds) if among is None else among[np.argsort(bounds[among])]
         first, others = in_order[:_N_FIRST], in_order[_N_FIRST:]
         losses[first] = self._mean_losses(first, total, n)
         left = others[bounds[others] <= losses.min()]

@@ -40,12 +40,12 @@ def checked_settings(estimator: Any) -> Settings:
     check_callbacks(estimator.callbacks)
     return Settings(
         None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
-        None if n_trials is None else _count("n_trials", n_trials, least=1),
+        None if n_trials is None else count("n_trials", n_trials, least=1),
         metric_name(estimator.metric),
-        _count("seed", estimator.seed, least=0),
-        None if estimator.n_workers is None else _count("n_workers", estimator.n_workers, least=1),
+        count("seed", estimator.seed, least=0),
+        None if estimator.n_workers is None else count("n_workers", estimator.n_workers, least=1),
         None if estimator.gpus_per_trial is None else _gpus(estimator.gpus_per_trial),
-        _count("ensemble_size", estimator.ensemble_size, least=1),
+        count("ensemble_size", estimator.ensemble_size, least=1),
         optional_seconds("trial_seconds", estimator.trial_seconds),
         optional_seconds("trial_time_limit", estimator.trial_time_limit),
         None if estimator.trial_memory is None else _gigabytes(estimator.trial_memory),
@@ -86,7 +86,8 @@ def _gigabytes(value: Any) -> float:
     return float(value)
 
 
-def _count(name: str, value: Any, least: int) -> int:
+def count(name: str, value: Any, least: int) -> int:
+    """A number of things. Raises SettingError where it is no integer, or too small."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise SettingError(f"{name} must be an integer of at least {least}, got {value!r}")
     return int(value)

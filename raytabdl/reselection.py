@@ -1,4 +1,4 @@
-"""Another ensemble of the models that a run has trained: for another metric, or of another size."""
+"""Another ensemble of the models that a run has trained: for another metric, of another size, or a faster one."""
 
 from __future__ import annotations
 
@@ -8,21 +8,35 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from raytabdl.ensemble import fold_of
-from raytabdl.exceptions import RunFolderError
+from raytabdl.ensemble import Ensemble, EnsembleBuilder, InferLimit, fold_of, trial_of
+from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.history import History, Result, read_records
 from raytabdl.inputs import Target
+from raytabdl.latency import Latency
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
 from raytabdl.persistence import read_json, whole_folder, write_json
 from raytabdl.run_folder import KEPT, RunFolder
+from raytabdl.space import ROOT
 from raytabdl.task import Task
 
+N_SELECTIONS = 3
+"""Until an ensemble predicts in time."""
 
-def reselect(folder: RunFolder, destination: Path, target: Target, metric: Metric, size: int) -> None:
+
+def reselect(
+    folder: RunFolder,
+    destination: Path,
+    target: Target,
+    metric: Metric,
+    size: int,
+    latency: Latency,
+    limit_s: float | None = None,
+) -> float:
     """Writes a saved model whose ensemble is the best of the run by a metric, with at most ``size`` picks.
 
-    Nothing is trained. What the model tells of its trials is measured by the metric too. Warns where a long run has
-    deleted models, which cannot be members any more.
+    Nothing is trained. What the model tells of its trials is measured by the metric too. Returns the seconds that it
+    takes to predict the rows that latencies are of, at most ``limit_s`` if there is a limit; SettingError is raised
+    where no model is as fast. Warns where a long run has deleted models, which cannot be members any more.
     """
     published = {result.member for result in folder.history().results if result.member is not None}
     kept = {member for member in published if folder.holds(member)}
@@ -33,9 +47,13 @@ def reselect(folder: RunFolder, destination: Path, target: Target, metric: Metri
             UserWarning,
             stacklevel=3,
         )
-    ensemble = folder.builder(metric, size).ensemble()
+    builder = folder.builder(metric, size)
+    ensemble = builder.ensemble()
     if ensemble is None:
         raise RunFolderError(f"{folder.path} has no model yet to select from")
+    seconds = latency.of_ensemble(ensemble)
+    if limit_s is not None and seconds > limit_s:
+        ensemble, seconds = _in_time(builder, latency, limit_s, folder)
     record = read_json(folder.run_json)
     settings = {**record["settings"], "metric": metric.name, "ensemble_size": size}
     with whole_folder(destination) as path:
@@ -49,6 +67,49 @@ def reselect(folder: RunFolder, destination: Path, target: Target, metric: Metri
             history.append(_measured(each, folder, task, metric) if isinstance(each, Result) else each)
         model.write_ensemble(ensemble, metric)
         model.take_members(folder)
+    return seconds
+
+
+def _in_time(builder: EnsembleBuilder, latency: Latency, limit_s: float, folder: RunFolder) -> tuple[Ensemble, float]:
+    """The best ensemble that predicts within the limit, and the seconds that it takes.
+
+    Members in turn take longer than each by itself, whose code and weights stay in the caches: what takes too long all
+    in all is selected anew with so much less time.
+    """
+    encoding_s, ensemble = latency.of_encoding(), None
+    left_s = limit_s - encoding_s
+    for _ in range(N_SELECTIONS):
+        found = replace(builder, limit=InferLimit(left_s, latency)).ensemble()
+        if found is None:
+            break
+        ensemble, seconds = found, latency.of_ensemble(found)
+        if seconds <= limit_s:
+            return ensemble, seconds
+        one_by_one_s = sum(latency[member] for member in ensemble.weights)
+        left_s = one_by_one_s * (limit_s - encoding_s) / (seconds - encoding_s)
+    if ensemble is None:
+        raise SettingError(_too_short(latency, limit_s, encoding_s, folder.history()))
+    warnings.warn(
+        f"the model takes {seconds:.2g} s to predict {_rows(latency)}, more than infer_limit_s={limit_s:g}, though its "
+        "members took less one by one: select again when the machine has nothing else to do, or give a lower limit",
+        stacklevel=4,
+    )
+    return ensemble, seconds
+
+
+def _too_short(latency: Latency, limit_s: float, encoding_s: float, history: History) -> str:
+    """Why no model predicts within the limit, once all of them were measured."""
+    fastest = min(latency, key=lambda member: latency[member])
+    trial, seconds = history.trials[trial_of(fastest)], encoding_s + latency[fastest]
+    return (
+        f"infer_limit_s must be more than the fastest model takes, got {limit_s:g}: {trial.config[ROOT]} (trial "
+        f"{trial.id}) predicts {_rows(latency)} in {seconds:.2g} s, {encoding_s:.2g} s of them to encode the table; "
+        "give more seconds, or fit faster models or fewer columns"
+    )
+
+
+def _rows(latency: Latency) -> str:
+    return "1 row" if latency.n_rows == 1 else f"{latency.n_rows:,} rows"
 
 
 def _measured(result: Result, folder: RunFolder, task: Task, metric: Metric) -> Result:

@@ -11,6 +11,7 @@ from sklearn.metrics import get_scorer
 from raytabdl.ensemble import (
     Ensemble,
     EnsembleBuilder,
+    InferLimit,
     fold_of,
     fold_trial,
     member_key,
@@ -112,6 +113,54 @@ def test_the_weights_sum_to_one_and_come_largest_first():
     weights = list(select(predictions, y, LOG_LOSS).weights.values())
     assert sum(weights) == pytest.approx(1)
     assert weights == sorted(weights, reverse=True)
+
+
+def select_slowly_in_time(predictions, y, metric, size, limit):
+    """The same of members that there is time for; the best of what is selected by what each of them may take."""
+    found = []
+    for share in (1.0, 0.5, 0.25):
+        bag, best = [], (np.inf, {})
+        for _ in range(size):
+            spent = sum(limit.seconds[member] for member in set(bag))
+            losses = {
+                member: metric.loss(y, np.mean([predictions[own] for own in [*bag, member]], axis=0))
+                for member in predictions
+                if limit.seconds[member] <= share * limit.limit_s
+                and (member in bag or limit.seconds[member] <= limit.limit_s - spent)
+            }
+            if not losses:
+                break
+            pick = min(losses, key=lambda member: losses[member])
+            bag = [*bag, pick]
+            if losses[pick] < best[0] - 1e-9:
+                best = (losses[pick], {name: bag.count(name) / len(bag) for name in set(bag)})
+        found.append(best)
+    return min(found, key=lambda each: each[0])
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.sampled_from(["rmse", "log_loss", "mae"]), st.floats(1.0, 8.0))
+def test_the_selection_within_a_time_is_that_of_the_plain_algorithm_without_what_there_is_no_time_for(
+    seed, name, limit_s
+):
+    """Of more members than are measured at once, the best of which take longest."""
+    y, predictions = members(seed, name, n_members=14)
+    limit = InferLimit(limit_s, {member: 8.0 / (1 + i) for i, member in enumerate(predictions)})
+    in_time = {member: p for member, p in predictions.items() if limit.allows([member])}
+    ensemble = select(in_time, y, METRICS[name], size=6, limit=limit)
+    loss, weights = select_slowly_in_time(in_time, y, METRICS[name], 6, limit)
+    assert ensemble.loss == pytest.approx(loss, abs=1e-6)
+    assert sum(limit.seconds[member] for member in ensemble.weights) <= limit_s
+    if name == "rmse":  # without ties the members are the same too
+        assert ensemble.weights == pytest.approx(weights)
+
+
+def test_a_member_that_takes_all_the_time_does_not_keep_out_others_that_are_better_together():
+    y, error = np.zeros(100), np.random.default_rng(0).normal(size=100)
+    predictions = {"dear@1": 0.5 * np.roll(error, 1), "up@1": error, "down@1": -error}
+    seconds = {"dear@1": 0.9, "up@1": 0.4, "down@1": 0.4}
+    assert select(predictions, y, RMSE, limit=InferLimit(1.0, seconds)).weights == {"up@1": 0.5, "down@1": 0.5}
+    assert select(predictions, y, RMSE, size=1, limit=InferLimit(1.0, seconds)).weights == {"dear@1": 1.0}
 
 
 def test_a_large_offset_of_the_target_costs_no_digits():
@@ -363,6 +412,67 @@ def test_bags_are_compared_by_the_weights_of_the_rows():
             name = fold_trial(trial, fold) if fold else trial
             builder.add(member_key(name, 9), y[fold] + errors[trial] * rng.choice([-1.0, 1.0], 40))
     assert "b" in builder.ensemble().trial_weights()
+
+
+def in_time(builder, limit_s, seconds=1.0):
+    """The weights by member that are selected where each takes so many seconds, or those of its trial."""
+    own = seconds if isinstance(seconds, dict) else dict.fromkeys("abc", seconds)
+    limit = InferLimit(limit_s, {member: own[trial_of(member)] for member in builder.losses})
+    ensemble = replace(builder, limit=limit).ensemble()
+    return None if ensemble is None else ensemble.weights
+
+
+def test_a_bag_takes_the_time_of_all_its_models_and_there_is_to_be_some_for_two():
+    errors = {("a", (0, 1, 2)): 1.0, ("b", (0, 1, 2)): 1.1, ("c", (0,)): 2.0}
+    builder = folds_of(errors, n_rows=10)  # too few rows to hold anything against the bags
+    assert in_time(builder, 6.0) == builder.ensemble().weights
+    assert set(builder.ensemble().trial_weights()) == {"a", "b"}
+    of_first = builder.holdout().weights
+    assert set(of_first) == {"a@9", "b@9", "c@9"}
+    assert next(iter(of_first)) == "b@9"
+    of_largest = {member: pytest.approx(of_first["b@9"] / 3) for member in ("b@9", "b.1@9", "b.2@9")}
+    assert in_time(builder, 5.9) == {**of_first, **of_largest}
+    assert in_time(builder, 4.9) == of_first
+    assert in_time(builder, 1.0) == {"a@9": 1.0}
+    assert in_time(builder, 0.9) is None
+
+
+def test_bags_that_take_too_long_are_none_to_select_from():
+    builder = folds_of({(trial, (0, 1, 2)): 1.0 for trial in "abc"}, n_rows=10)
+    assert set(builder.ensemble().trial_weights()) == {"a", "b", "c"}
+    weights = in_time(builder, 6.0, {"a": 1.0, "b": 2.1, "c": 1.0})
+    assert {trial_of(member) for member in weights} == {"a", "c"}
+    assert len(weights) == 6
+
+
+def test_a_trial_is_represented_by_its_best_rung_that_is_in_time():
+    y = np.zeros(4)
+    builder = EnsembleBuilder(y, RMSE)
+    for member, error in {"a@9": 1.0, "a@3": 2.0, "a@1": 3.0}.items():
+        builder.add(member, y + error)
+    limit = InferLimit(0.5, {"a@9": 0.9, "a@3": 0.4, "a@1": 0.2})
+    assert replace(builder, limit=limit).candidates() == ["a@3"]
+
+
+def test_the_dummy_is_no_ensemble_in_the_place_of_better_models_that_take_too_long():
+    y = np.array([0.0, 1.0, 2.0, 3.0])
+    builder = EnsembleBuilder(y, RMSE)
+    builder.worst_loss = builder.add("dummy@1", np.full(4, 1.5))
+    builder.add("good@1", y + 0.1)
+    assert replace(builder, limit=InferLimit(0.5, {"dummy@1": 0.0, "good@1": 1.0})).ensemble() is None
+    builder.losses.pop("good@1")
+    assert replace(builder, limit=InferLimit(0.5, {"dummy@1": 0.0})).ensemble().weights == {"dummy@1": 1.0}
+
+
+def test_what_gains_enough_is_said_by_the_best_that_is_in_time():
+    y = np.array([0.0, 1.0, 2.0, 3.0])
+    builder = EnsembleBuilder(y, RMSE)
+    builder.worst_loss = builder.add("dummy@1", y + 2.0)
+    for member, error in {"best@1": 0.1, "near@1": 1.4, "far@1": 1.6}.items():
+        builder.add(member, y + error)
+    seconds = {"dummy@1": 0.0, "best@1": 1.0, "near@1": 0.1, "far@1": 0.1}
+    assert builder.candidates() == ["best@1"]
+    assert replace(builder, limit=InferLimit(0.5, seconds)).candidates() == ["near@1", "far@1"]
 
 
 @pytest.mark.parametrize(("n_rows", "is_compared"), [(19, False), (20, True)])

@@ -45,6 +45,20 @@ def test_what_is_not_measured_has_no_lower_loss(seed, name, is_weighted):
         assert np.argmin(losses) == np.argmin(expected)
 
 
+@settings(max_examples=20)
+@given(st.integers(0, 10_000), st.sampled_from([*BOUNDED, "mae"]))
+def test_what_may_not_come_next_hides_nothing_that_may(seed, name):
+    """The lowest loss among some of the members is not that among all."""
+    y, predictions, _ = problem(seed, name)
+    asked = objective(METRICS[name], predictions, y, None)
+    total = asked.members[:3].sum(axis=0)
+    of_all = np.array([METRICS[name].loss(y, np.mean([*predictions[:3], own], axis=0), None) for own in predictions])
+    among = np.sort(np.argsort(of_all)[10:])
+    losses = asked.joined(total, 4, among)
+    assert np.argmin(losses) == among[np.argmin(of_all[among])]
+    assert np.isinf(np.delete(losses, among)).all()
+
+
 def test_most_members_need_not_be_measured_once_the_mean_is_of_many():
     y, predictions, _ = problem(0, "rmse", n_members=100)
     asked = objective(REGRESSION["rmse"], predictions, y, None)

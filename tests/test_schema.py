@@ -366,6 +366,45 @@ def test_other_tables_hold_the_same_values(make):
     ])  # fmt: skip
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.filterwarnings("error")
+def test_rows_are_encoded_as_what_was_made_of_their_codes(named):
+    rng = np.random.default_rng(0)
+    n = 60
+    frame = pd.DataFrame(
+        {
+            "size": rng.normal(size=n) + 1e6,
+            "town": rng.choice(["a", "b", None], n),
+            "grade": pd.Categorical(rng.choice(["low", "high"], n), categories=["low", "high"], ordered=True),
+            "built": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D"),
+            "same": 1.0,
+        }
+    )
+    frame.loc[::7, ["size", "built"]] = None
+    frame = frame if named else frame.set_axis(range(5), axis=1)
+    schema = infer_schema(frame)
+    inputs = schema.encode(frame)
+    again = schema.encode(schema.decode(inputs))
+    np.testing.assert_array_equal(again.numeric, inputs.numeric)
+    np.testing.assert_array_equal(again.categorical, inputs.categorical)
+
+
+def test_what_strings_are_read_as_is_missing_where_rows_are_made_of_codes():
+    words = ["red car", "blue car", "red bike", "green boat", "blue boat"]
+    frame = pd.DataFrame(
+        {
+            "price": [f"{i},000 $" for i in range(60)],
+            "text": [f"{words[i % 5]} number{i}" for i in range(60)],
+            "size": np.arange(60.0),
+        }
+    )
+    schema = infer_schema(frame)
+    made = schema.decode(schema.encode(frame))
+    assert list(made) == ["price", "text", "size"]
+    assert made[["price", "text"]].isna().all(axis=None)
+    assert len(schema.encode(made)) == 60
+
+
 def test_columns_are_matched_by_name_and_unknown_ones_ignored_with_a_warning():
     frame = pd.DataFrame({"a": [1.0, 2, 3], "b": list("xyx")})
     schema = infer_schema(frame)

@@ -12,10 +12,27 @@ import click
 @click.option("--metric", "metric_name", metavar="NAME", help="What to select by.  [default: that of the fit]")
 @click.option("--size", type=click.IntRange(min=1), help="Picks at most: fewer members predict faster.  [default: 25]")
 @click.option(
+    "--infer-limit",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that predicting --infer-rows rows may take, as measured here.  [default: none]",
+)
+@click.option(
+    "--infer-rows", type=click.IntRange(min=1), default=1, show_default=True, help="Rows that are predicted at once."
+)
+@click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="The saved model to write."
 )
-def reselect(run: Path, metric_name: str | None, size: int | None, out: Path) -> None:
-    """Select the ensemble of RUN anew, among the models that it has kept; nothing is trained, RUN stays as it is."""
+def reselect(
+    run: Path, metric_name: str | None, size: int | None, infer_limit: float | None, infer_rows: int, out: Path
+) -> None:
+    """Select the ensemble of RUN anew, among the models that it has kept.
+
+    Nothing is trained, and RUN stays as it is. Says what the new model takes to predict.
+    """
     from raytabdl.estimators import load
 
-    load(run).reselect(out, metric=metric_name, ensemble_size=size)
+    seconds = load(run).reselect(
+        out, metric=metric_name, ensemble_size=size, infer_limit_s=infer_limit, infer_rows=infer_rows
+    )
+    rows = "1 row" if infer_rows == 1 else f"{infer_rows:,} rows"
+    click.echo(f"{out} predicts {rows} in {seconds:.2g} s")

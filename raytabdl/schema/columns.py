@@ -130,6 +130,29 @@ class Schema:
         counted = {name: word_counts(frame[name], own).T for name, own in words.items()}
         return {name: dict(zip(["", *words[name]], numbers, strict=True)) for name, numbers in counted.items()}
 
+    def decode(self, inputs: Inputs) -> pd.DataFrame:
+        """A table whose rows are encoded as these, but for texts, and numbers and dates in strings: these are missing.
+
+        So is what was left out of the training table.
+        """
+        columns: dict[str, Any] = dict.fromkeys(self.names, np.full(len(inputs), None, dtype=object))
+        numeric, categorical = iter(inputs.numeric.T), iter(inputs.categorical.T)
+        for column in self.columns:
+            values: NDArray[Any] = next(categorical if column.kind is Kind.CATEGORY else numeric)
+            if column.part or column.form or column.kind is Kind.TEXT:
+                continue
+            if column.kind is Kind.NUMBER:
+                columns[column.name] = values.astype(np.float64) + column.origin
+            elif column.kind is Kind.DATETIME:
+                columns[column.name] = pd.to_datetime(
+                    values.astype(np.float64) + column.origin, unit="D", errors="coerce"
+                )
+            else:
+                levels = [None if level == MISSING else level for level in column.levels]
+                codes = np.nan_to_num(values).astype(np.int64)
+                columns[column.name] = np.array([None, *levels], dtype=object)[codes]
+        return pd.DataFrame(columns, index=range(len(inputs)))
+
     def plain(self, table: Any) -> dict[str, NDArray[Any]]:
         """The columns that are learned from as what other languages have: float64, NaN where missing, or strings.
 
