@@ -270,7 +270,7 @@ def predict(run: Path, table: Path, out: Path, proba: bool) -> None:
 
     from raytabdl.estimators import TabularClassifier, load
     from raytabdl.run_folder import RunFolder
-    from raytabdl.runtime.run import read_target
+    from raytabdl.runtime.run_json import read_target
 
     estimator = load(run)
     frame = read_table(table).drop(columns=read_target(RunFolder(run)), errors="ignore")
@@ -291,7 +291,7 @@ def show_leaderboard(run: Path, as_json: bool) -> None:
     """Show what RUN tried, best first."""
     from raytabdl.leaderboard import leaderboard
     from raytabdl.run_folder import RunFolder
-    from raytabdl.runtime.run import read_settings
+    from raytabdl.runtime.run_json import read_settings
 
     folder = RunFolder(run)
     read_settings(folder)  # refuses a folder that is no run
@@ -309,7 +309,7 @@ def show_leaderboard(run: Path, as_json: bool) -> None:
 def write_results(run: Path, out: Path) -> None:
     """Write all that RUN has measured: a row for each result, with a column for each hyperparameter."""
     from raytabdl.run_folder import RunFolder
-    from raytabdl.runtime.run import read_settings
+    from raytabdl.runtime.run_json import read_settings
     from raytabdl.search_results import search_results
 
     folder = RunFolder(run)

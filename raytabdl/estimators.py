@@ -27,13 +27,12 @@ from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.presets import preset
 from raytabdl.run_folder import RunFolder, read_labels
 from raytabdl.runtime.callbacks import check_callbacks, loggers_of, telling
+from raytabdl.runtime.execution import connecting, execute
 from raytabdl.runtime.mirror import Mirror, is_uri, mirrored
 from raytabdl.runtime.progress import Figures, show
-from raytabdl.runtime.run import (
-    Run,
+from raytabdl.runtime.run import Run
+from raytabdl.runtime.run_json import (
     check_sampler,
-    connecting,
-    execute,
     new_run_folder,
     read_preset,
     read_settings,

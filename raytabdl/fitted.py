@@ -28,7 +28,7 @@ from raytabdl.refitting import refit
 from raytabdl.reselection import reselect
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.refit_workers import refit_workers
-from raytabdl.runtime.run import read_settings
+from raytabdl.runtime.run_json import read_settings
 from raytabdl.scorers import MetricChoice, check_measures, chosen_metric
 from raytabdl.scores import scores
 from raytabdl.search_results import search_results

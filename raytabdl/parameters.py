@@ -14,7 +14,7 @@ from raytabdl.exceptions import SettingError
 from raytabdl.metrics import Metric
 from raytabdl.runtime.callbacks import check_callbacks
 from raytabdl.runtime.limits import LEAST_GIGABYTES
-from raytabdl.runtime.run import Settings
+from raytabdl.runtime.settings import Settings
 from raytabdl.scorers import metric_name
 from raytabdl.search.portfolio import Portfolio
 from raytabdl.space import Choices

@@ -30,7 +30,9 @@ from raytabdl.pipeline import Pipeline, make_pipeline
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.quick import quick_configurations, train_quick
 from raytabdl.run_folder import KEPT, RunFolder
-from raytabdl.runtime.run import Run, Settings, write_run
+from raytabdl.runtime.run import Run
+from raytabdl.runtime.run_json import write_run
+from raytabdl.runtime.settings import Settings
 from raytabdl.schema import infer_schema
 from raytabdl.search.portfolio import first_configurations
 from raytabdl.space import Choices, configuration_space

@@ -36,7 +36,9 @@ from raytabdl.pipeline.standard import Standard
 from raytabdl.refitting import Refitted, middle, seconds_to_best, with_refitted
 from raytabdl.report import validation as report_validation
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.run import Run, Settings, write_run
+from raytabdl.runtime.run import Run
+from raytabdl.runtime.run_json import write_run
+from raytabdl.runtime.settings import Settings
 from raytabdl.space import Choices, named
 from raytabdl.task import Task, make_task
 from raytabdl.validation import TRAINED, TimeOrder, Validation

@@ -23,7 +23,7 @@ def evaluate(run: Path, table: Path, target: str | None, as_json: bool) -> None:
     from raytabdl.estimators import load
     from raytabdl.persistence import finite
     from raytabdl.run_folder import RunFolder
-    from raytabdl.runtime.run import read_target
+    from raytabdl.runtime.run_json import read_target
 
     estimator = load(run)
     frame = read_table(table)

@@ -28,7 +28,7 @@ def show_importance(run: Path, model: str | None, budget: int | None, seed: int,
 
     from raytabdl.analysis.run_importance import importance_table, run_study
     from raytabdl.run_folder import RunFolder
-    from raytabdl.runtime.run import read_settings
+    from raytabdl.runtime.run_json import read_settings
 
     folder = RunFolder(run)
     read_settings(folder)  # refuses a folder that is no run

@@ -44,7 +44,7 @@ def _run_options(command: F) -> F:
 def _open_run(path: Path) -> RunFolder:
     """Refuses a folder that is no run."""
     from raytabdl.run_folder import RunFolder
-    from raytabdl.runtime.run import read_settings
+    from raytabdl.runtime.run_json import read_settings
 
     folder = RunFolder(path)
     read_settings(folder)

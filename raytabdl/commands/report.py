@@ -44,7 +44,7 @@ def _predictor(folder: RunFolder) -> Predictor | None:
     from raytabdl.persistence import read_json
     from raytabdl.predictor import load_selected
     from raytabdl.presets import preset
-    from raytabdl.runtime.run import read_settings
+    from raytabdl.runtime.run_json import read_settings
 
     read_settings(folder)  # refuses a folder that is no run
     known = preset("full")

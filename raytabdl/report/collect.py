@@ -33,7 +33,7 @@ from raytabdl.report.facts import (
 from raytabdl.report.reproduce import preset_of, reproduction
 from raytabdl.report.validation import features, validation
 from raytabdl.run_folder import RunFolder, read_labels
-from raytabdl.runtime.run import read_settings, spent_seconds
+from raytabdl.runtime.run_json import read_settings, spent_seconds
 from raytabdl.schema import MISSING, Kind
 from raytabdl.task import Task
 

@@ -10,7 +10,7 @@ from raytabdl.inputs import Target
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
 from raytabdl.presets import PRESETS, preset
 from raytabdl.report.facts import Reproduction
-from raytabdl.runtime.run import Settings
+from raytabdl.runtime.settings import Settings
 
 _LIKE_DEFAULTS = Settings(None, None, None, seed=0, n_workers=None, gpus_per_trial=None, ensemble_size=25)
 """Arguments of these values need not be given, but for the time limit."""

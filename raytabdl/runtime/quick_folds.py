@@ -6,7 +6,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from raytabdl.component import Horizon
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_trial, trial_of
@@ -14,11 +13,9 @@ from raytabdl.history import BAG, Change, History, Result, Seconds, Status, Tria
 from raytabdl.metrics import logged
 from raytabdl.quick import QuickResult, train_quick
 from raytabdl.runtime.cores import n_cores
+from raytabdl.runtime.run import Run
 from raytabdl.runtime.shared import one_blas_thread
 from raytabdl.search.bags import MARGIN
-
-if TYPE_CHECKING:
-    from raytabdl.runtime.run import Run
 
 DUMMY = "quick-dummy"
 

@@ -16,7 +16,7 @@ from raytabdl.refitting import Job, Outcome, Train, repeated
 from raytabdl.runtime.cluster import Cluster, connected
 from raytabdl.runtime.limits import GRACE_SECONDS, asked_resources, hide_gpus
 from raytabdl.runtime.nodes import check_room, living_nodes
-from raytabdl.runtime.run import LEAST_SECONDS_FOR_RAY, Settings, has_ray
+from raytabdl.runtime.settings import LEAST_SECONDS_FOR_RAY, Settings, has_ray
 
 WAIT_SECONDS = 1.0
 """Between two looks at the clock while workers train."""

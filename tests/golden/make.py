@@ -27,7 +27,9 @@ from raytabdl.pipeline import make_pipeline
 from raytabdl.predictor import Predictor, load_predictor
 from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.run import Run, Settings, write_run
+from raytabdl.runtime.run import Run
+from raytabdl.runtime.run_json import write_run
+from raytabdl.runtime.settings import Settings
 from raytabdl.space import Choices
 from raytabdl.task import Task, encode_labels, encode_values, make_task
 from raytabdl.training import AVERAGINGS

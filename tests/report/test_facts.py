@@ -25,7 +25,7 @@ from raytabdl.report.reproduce import reproduction
 from raytabdl.report.summary import summary
 from raytabdl.report.validation import MAX_CLASSES, OTHERS, _calibration, _confusion
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.run import Settings
+from raytabdl.runtime.settings import Settings
 
 from .conftest import CLASSES, REASON, SCRIPT, TARGET
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from raytabdl.runtime.run import _portfolio
+from raytabdl.runtime.run_plan import portfolio_in_order
 from raytabdl.search.policy import plan
 from raytabdl.space import Choices
 
@@ -21,6 +21,6 @@ CONFIGS = [{"model": name, "i": i} for i, name in enumerate(("catboost", "mlp", 
 )
 def test_what_takes_long_comes_after_the_others(first, order, openings):
     planned = dataclasses.replace(plan(1000, 10, 2, 60, 2), **first)
-    ordered, found = _portfolio(CONFIGS, Choices(), planned)
+    ordered, found = portfolio_in_order(CONFIGS, Choices(), planned)
     assert [config["i"] for config in ordered] == order
     assert [(bracket[0].n_trials, bracket[0].budget) for bracket in found] == openings
