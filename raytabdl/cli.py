@@ -378,7 +378,7 @@ def _is_classification(y: pd.Series, task: str) -> bool:
         raise click.BadParameter(f"{y.name!r} has {y.nunique()} distinct values", param_hint="'--task'")
     if task != "auto":
         return task != "regression"
-    from raytabdl.task import infer_kind
+    from raytabdl.targets import infer_kind
 
     kind, reason = infer_kind(y.dropna())
     click.echo(f"{kind}, since {y.name!r} holds {reason}; --task says otherwise", err=True)

@@ -13,22 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.exceptions import DataError, SettingError
-from raytabdl.inputs import Array, Inputs
+from raytabdl.inputs import Array, Inputs, Rows, Target
 from raytabdl.tables import ENDINGS, read_table
-from raytabdl.task import (
-    Task,
-    encode_labels,
-    encode_values,
-    infer_kind,
-    infer_target,
-    make_task,
-    subsample,
-)
+from raytabdl.targets import encode_labels, encode_values, infer_kind, infer_target
+from raytabdl.task import Task, make_task
 from raytabdl.validation import partition
 
 MANIFEST = "manifest.json"
 N_FOLDS = 5
 """Of all rows, where a test set is held out: it is one of them. Of the others, fold 0 is for validation."""
+
+LEAST_OF_CLASS = 10
+"""Rows that a class keeps in a subsample, where it has them: with folds of a test set and of the training apart."""
 
 _KINDS = {"binary": "classification", "multiclass": "classification"}
 _DRAW, _TEST, _FOLDS = range(3)  # what a seed is drawn for
@@ -109,6 +105,23 @@ def read_study_task(data_set: DataSet, *, max_rows: int | None, seed: int, with_
         warnings.simplefilter("ignore")  # of categories that training did not see: there are some in any test set
         inputs = task.schema.encode(frame.iloc[test_rows].reset_index(drop=True))
     return StudyTask(data_set.name, task, (inputs, values[test_rows]))
+
+
+def subsample(y: Array, target: Target, n_rows: int, rng: np.random.Generator) -> Rows:
+    """About so many random rows, sorted: of each class its share, and ``LEAST_OF_CLASS`` rows where it has as many."""
+    if n_rows >= len(y):
+        return np.arange(len(y))
+    shuffled = rng.permutation(len(y))
+    if not target.task_type.is_classification:
+        return np.sort(shuffled[:n_rows])
+    codes = y[shuffled].astype(np.int64)
+    counts = np.bincount(codes, minlength=target.n_classes)
+    wanted = np.minimum(counts, np.maximum(np.round(counts * n_rows / len(y)), LEAST_OF_CLASS).astype(np.int64))
+    # Counted within each class, in shuffled order, a row has a rank below the number that is wanted of its class.
+    by_class = np.argsort(codes, kind="stable")
+    ranks = np.empty(len(y), np.int64)
+    ranks[by_class] = np.arange(len(y)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.sort(shuffled[ranks < wanted[codes]])
 
 
 def _in_folder(folder: Path) -> list[DataSet]:

@@ -43,7 +43,8 @@ from raytabdl.scorers import MetricChoice, check_known, check_measures, chosen_m
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.search.samplers import MakeSampler
 from raytabdl.space import Choices, configuration_space
-from raytabdl.task import Task, encode_further, encode_labels, encode_values, infer_target, make_task
+from raytabdl.targets import encode_further, encode_labels, encode_values, infer_target
+from raytabdl.task import Task, make_task
 from raytabdl.validation import Validation, check_parts
 from raytabdl.warm_start import PortfolioChoice, chosen_portfolio
 

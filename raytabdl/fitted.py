@@ -33,7 +33,8 @@ from raytabdl.scorers import MetricChoice, check_measures, chosen_metric
 from raytabdl.scores import scores
 from raytabdl.search_results import search_results
 from raytabdl.space import Choices
-from raytabdl.task import encode_further, further_rows
+from raytabdl.targets import encode_further
+from raytabdl.task import further_rows
 from raytabdl.trajectory import tested, trajectory
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from raytabdl.exceptions import DataError
 from raytabdl.inputs import Array
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
 from raytabdl.predictor import Predictor
-from raytabdl.task import encode_further
+from raytabdl.targets import encode_further
 
 
 def scores(predictor: Predictor, X: Any, y: Any) -> dict[str, float]:

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raytabdl.collection import DataSet, data_sets, read_study_task
+from raytabdl.collection import DataSet, data_sets, read_study_task, subsample
 from raytabdl.exceptions import DataError, SettingError
 from raytabdl.inputs import Target, TaskType
-from raytabdl.task import subsample
 
 
 @pytest.fixture

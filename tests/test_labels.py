@@ -15,7 +15,7 @@ from raytabdl.exceptions import CorruptModelError, DataError
 from raytabdl.inputs import Target, TaskType
 from raytabdl.labels import is_label, labels_from_json, labels_to_json
 from raytabdl.run_folder import read_labels
-from raytabdl.task import encode_labels
+from raytabdl.targets import encode_labels
 
 NOON, HOUR = datetime.datetime(2020, 2, 29, 12), datetime.timedelta(hours=1)
 KINDS = {

@@ -36,7 +36,8 @@ from raytabdl.runtime.settings import Settings
 from raytabdl.schema import infer_schema
 from raytabdl.search.portfolio import first_configurations
 from raytabdl.space import Choices, configuration_space
-from raytabdl.task import encode_labels, encode_values, make_task
+from raytabdl.targets import encode_labels, encode_values
+from raytabdl.task import make_task
 from raytabdl.warm_start import default_portfolio
 
 KINDS = ["classification", "regression"]

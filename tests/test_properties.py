@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raytabdl import TabularClassifier, TabularRegressor
-from raytabdl.task import encode_labels, encode_values, infer_target, make_task
+from raytabdl.targets import encode_labels, encode_values, infer_target
+from raytabdl.task import make_task
 
 YEAR = datetime.timedelta(365)
 DATES = st.datetimes(datetime.datetime(1700, 1, 1), datetime.datetime(2200, 1, 1))

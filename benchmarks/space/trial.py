@@ -18,7 +18,8 @@ from raytabdl.pipeline import Pipeline, load_model, make_pipeline
 from raytabdl.preprocessing import FoldCache
 from raytabdl.search.policy import N_FOLDS
 from raytabdl.space import Choices
-from raytabdl.task import Task, encode_labels, encode_values, infer_target, make_task
+from raytabdl.targets import encode_labels, encode_values, infer_target
+from raytabdl.task import Task, make_task
 
 MAX_ROWS = 2_000
 _NEW_SHARE = 0.2

@@ -31,7 +31,8 @@ from raytabdl.runtime.run import Run
 from raytabdl.runtime.run_json import write_run
 from raytabdl.runtime.settings import Settings
 from raytabdl.space import Choices
-from raytabdl.task import Task, encode_labels, encode_values, make_task
+from raytabdl.targets import encode_labels, encode_values
+from raytabdl.task import Task, make_task
 from raytabdl.training import AVERAGINGS
 from raytabdl.warm_start import default_portfolio
 

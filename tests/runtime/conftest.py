@@ -28,7 +28,8 @@ from raytabdl.search.brackets import Budgets, Race
 from raytabdl.search.portfolio import project
 from raytabdl.search.samplers import BOHB, Observation
 from raytabdl.space import Choices, configuration_space
-from raytabdl.task import Task, encode_labels, make_task
+from raytabdl.targets import encode_labels
+from raytabdl.task import Task, make_task
 
 
 @pytest.fixture(scope="session")
