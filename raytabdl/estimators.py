@@ -232,15 +232,15 @@ class _Tabular(Fitted, BaseEstimator):  # type: ignore[misc]  # scikit-learn has
         limit = math.inf if settings.time_limit is None else settings.time_limit
         task = folder.read_task(target)
         run = Run(
-            settings,
-            folder,
-            task,
-            preset(choices),
-            portfolio,
-            _metric_of(estimator.metric, task, classes, settings.n_trials),
-            Clock.start(limit, spent_s=spent_seconds(folder)),
-            loggers_of(callbacks),
-            sampler,
+            settings=settings,
+            folder=folder,
+            task=task,
+            choices=preset(choices),
+            portfolio=portfolio,
+            metric=_metric_of(estimator.metric, task, classes, settings.n_trials),
+            clock=Clock.start(limit, spent_s=spent_seconds(folder)),
+            loggers=loggers_of(callbacks),
+            sampler=sampler,
         )
         with (
             mirror or nullcontext(),

@@ -39,16 +39,16 @@ def checked_settings(estimator: Any) -> Settings:
         )
     check_callbacks(estimator.callbacks)
     return Settings(
-        None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
-        None if n_trials is None else count("n_trials", n_trials, least=1),
-        metric_name(estimator.metric),
-        count("seed", estimator.seed, least=0),
-        None if estimator.n_workers is None else count("n_workers", estimator.n_workers, least=1),
-        None if estimator.gpus_per_trial is None else _gpus(estimator.gpus_per_trial),
-        count("ensemble_size", estimator.ensemble_size, least=1),
-        optional_seconds("trial_seconds", estimator.trial_seconds),
-        optional_seconds("trial_time_limit", estimator.trial_time_limit),
-        None if estimator.trial_memory is None else _gigabytes(estimator.trial_memory),
+        time_limit=None if limit is None else _seconds("time_limit", limit, "for no limit give n_trials and None"),
+        n_trials=None if n_trials is None else count("n_trials", n_trials, least=1),
+        metric=metric_name(estimator.metric),
+        seed=count("seed", estimator.seed, least=0),
+        n_workers=None if estimator.n_workers is None else count("n_workers", estimator.n_workers, least=1),
+        gpus_per_trial=None if estimator.gpus_per_trial is None else _gpus(estimator.gpus_per_trial),
+        ensemble_size=count("ensemble_size", estimator.ensemble_size, least=1),
+        trial_seconds=optional_seconds("trial_seconds", estimator.trial_seconds),
+        trial_time_limit=optional_seconds("trial_time_limit", estimator.trial_time_limit),
+        trial_memory=None if estimator.trial_memory is None else _gigabytes(estimator.trial_memory),
     )
 
 

@@ -92,7 +92,15 @@ def refit(folder: RunFolder, choices: Choices, n_rows: int, clock: Clock, train:
             pipeline = middle(models)
             pipeline.temperature = float(np.exp(np.mean([np.log(model.temperature) for model in models])))
             reason, name = why_not(pipeline, expected_s[trial], clock.remaining() - END_SECONDS), pipeline.config[ROOT]
-            done[trial] = Refitted(trial, str(name), weights[trial], len(models), None, 0.0, reason)
+            done[trial] = Refitted(
+                trial=trial,
+                model=str(name),
+                weight=weights[trial],
+                n_models=len(models),
+                member=None,
+                seconds=0.0,
+                reason=reason,
+            )
             if not reason:
                 yield Job(trial, pipeline, clock.wall_time_of(clock.limit_s - END_SECONDS))
 

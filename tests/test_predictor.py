@@ -66,9 +66,19 @@ def publish(kind: str, path: Path) -> tuple[RunFolder, dict[str, Pipeline]]:
         classes, target, y = None, Target(TaskType.REGRESSION, 0), encode_values(3.0 * X["age"] + 1_000.0)
     task = make_task(X, y, target, 5, np.random.default_rng(0))
     horizon = Horizon(max_budget=27, epochs=9, rows_per_epoch=100, iteration_share=0.1)
-    settings = Settings(1.0, None, None, 0, None, 0.0, 25)
+    settings = Settings(
+        time_limit=1.0, n_trials=None, metric=None, seed=0, n_workers=None, gpus_per_trial=0.0, ensemble_size=25
+    )
     choices, portfolio, folder = Choices(), default_portfolio(target), RunFolder(path)
-    run = Run(settings, folder, task, choices, portfolio, metric(None, target.task_type), Clock.start(math.inf))
+    run = Run(
+        settings=settings,
+        folder=folder,
+        task=task,
+        choices=choices,
+        portfolio=portfolio,
+        metric=metric(None, target.task_type),
+        clock=Clock.start(math.inf),
+    )
     write_run(run, classes, None)
     history, members = folder.history(), {}
     for name, config in quick_configurations():

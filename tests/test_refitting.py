@@ -124,8 +124,19 @@ def run_of(
     rng = np.random.default_rng(0)
     task = make_task(X, y, kind.target, N_FOLDS, rng, validation=validation, sample_weight=sample_weight)
     chosen = metric(None, kind.target.task_type)
-    settings, folder = Settings(time_limit, None, None, 0, 2, 0.0, 25), RunFolder(path)
-    run = Run(settings, folder, task, CHOICES, default_portfolio(kind.target), chosen, Clock.start(math.inf))
+    folder = RunFolder(path)
+    settings = Settings(
+        time_limit=time_limit, n_trials=None, metric=None, seed=0, n_workers=2, gpus_per_trial=0.0, ensemble_size=25
+    )
+    run = Run(
+        settings=settings,
+        folder=folder,
+        task=task,
+        choices=CHOICES,
+        portfolio=default_portfolio(kind.target),
+        metric=chosen,
+        clock=Clock.start(math.inf),
+    )
     write_run(run, None if kind.classes is None else np.array(kind.classes), None)
     history, weights = folder.history(), {}
     for i, config in enumerate(configs):

@@ -48,7 +48,15 @@ class ClassicPipeline(Pipeline):
             is_over = self.budget >= trained_to and self._trained_s >= (self.horizon.seconds or math.inf)
             if is_over or self._is_far_beyond(n_done, self.best_iterations, n_full):
                 self.budget += 1
-                yield Point(self.budget, n_done, None, self.best_loss, None, 0.0, 0.0)
+                yield Point(
+                    self.budget,
+                    n_done,
+                    train_loss=None,
+                    rung_loss=self.best_loss,
+                    learning_rate=None,
+                    training_s=0.0,
+                    evaluation_s=0.0,
+                )
                 continue
             began = time.perf_counter()
             if self.budget >= trained_to:
@@ -64,7 +72,15 @@ class ClassicPipeline(Pipeline):
                 loss, is_best = self._evaluate(truth, self._predictions(X_valid, n_iterations))
                 if is_best:
                     self.best_iterations = n_iterations
-            yield Point(self.budget, n_done, None, loss, None, unit_s, time.perf_counter() - trained)
+            yield Point(
+                self.budget,
+                n_done,
+                train_loss=None,
+                rung_loss=loss,
+                learning_rate=None,
+                training_s=unit_s,
+                evaluation_s=time.perf_counter() - trained,
+            )
 
     def _next_stop(self, unit_s: float) -> int:
         """The budget to train to at once, where each unit takes about so long: no further than the next rung."""

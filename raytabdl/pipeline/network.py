@@ -96,7 +96,15 @@ class NetworkPipeline(Pipeline):
             n_done, n_epochs = self._training.n_epochs_done, self._training.n_epochs
             if stopping.ends(n_done, self._best_epoch) or self._is_far_beyond(n_done, self._best_epoch, n_epochs):
                 self.budget += 1
-                yield Point(self.budget, n_done, None, self.best_loss, None, 0.0, 0.0)
+                yield Point(
+                    self.budget,
+                    n_done,
+                    train_loss=None,
+                    rung_loss=self.best_loss,
+                    learning_rate=None,
+                    training_s=0.0,
+                    evaluation_s=0.0,
+                )
                 continue
             self.last_epoch = epoch = next(self._training.epochs())
             began = time.perf_counter()
@@ -110,7 +118,15 @@ class NetworkPipeline(Pipeline):
             if epoch.index == N_TIMED_EPOCHS and most_seconds < fastest * self._training.n_epochs:
                 self._training.shorten(min(self._training.n_epochs, on_rungs(most_seconds / fastest)))
             self.budget = epoch.index * self.horizon.max_budget // self._training.n_epochs
-            yield Point(self.budget, epoch.index, epoch.train_loss, loss, epoch.learning_rate, epoch.seconds, seconds)
+            yield Point(
+                self.budget,
+                epoch.index,
+                train_loss=epoch.train_loss,
+                rung_loss=loss,
+                learning_rate=epoch.learning_rate,
+                training_s=epoch.seconds,
+                evaluation_s=seconds,
+            )
 
     @property
     def course(self) -> Course | None:

@@ -62,19 +62,21 @@ def collect(folder: RunFolder, predictor: Predictor | None, metric: Metric | Non
     labels = None if classes is None else tuple(map(str, classes))
     validated = validation(folder, ensemble, task, labels, left_out)
     return Report(
-        outcome(folder, metric),
-        _data(task, labels, record["target"]),
-        _entries(folder, shown),
-        _anytime(folder, history, shown),
-        _learning_curves(folder, history),
-        validated,
-        features(predictor, task, metric or _KNOWN.get(shown.name) or find_metric(None, target.task_type), left_out),
-        _hyperparameters(folder, left_out),
-        tuple(Phase(line["phase"], line["began"], line["ended"]) for line in read_lines(folder.phases)),
-        dict(record["settings"]),
-        {"raytabdl": record["raytabdl"], "Python": record["python"], **record.get("packages", {})},
-        tuple(record["choices"].values()),
-        reproduction(
+        outcome=outcome(folder, metric),
+        data=_data(task, labels, record["target"]),
+        leaderboard=_entries(folder, shown),
+        anytime=_anytime(folder, history, shown),
+        learning_curves=_learning_curves(folder, history),
+        validation=validated,
+        features=features(
+            predictor, task, metric or _KNOWN.get(shown.name) or find_metric(None, target.task_type), left_out
+        ),
+        hyperparameters=_hyperparameters(folder, left_out),
+        phases=tuple(Phase(line["phase"], line["began"], line["ended"]) for line in read_lines(folder.phases)),
+        settings=dict(record["settings"]),
+        versions={"raytabdl": record["raytabdl"], "Python": record["python"], **record.get("packages", {})},
+        models=tuple(record["choices"].values()),
+        reproduction=reproduction(
             settings,
             target,
             record["target"],
@@ -83,7 +85,7 @@ def collect(folder: RunFolder, predictor: Predictor | None, metric: Metric | Non
             record["raytabdl"],
             record.get("further", ()),
         ),
-        left_out,
+        left_out=left_out,
     )
 
 
@@ -153,7 +155,16 @@ def _data(task: Task, labels: tuple[str, ...] | None, target: str | None) -> Dat
         counts = np.bincount(task.y.astype(np.int64), minlength=len(labels))
         classes = {labels[code]: int(counts[code]) for code in np.argsort(-counts, kind="stable")}
     n_validation = len(task.split(0)[1])
-    return Data(len(task.y), task.n_folds, n_validation, target, columns, dict(task.schema.dropped), classes, quantiles)
+    return Data(
+        n_rows=len(task.y),
+        n_folds=task.n_folds,
+        n_validation_rows=n_validation,
+        target=target,
+        columns=columns,
+        dropped=dict(task.schema.dropped),
+        classes=classes,
+        quantiles=quantiles,
+    )
 
 
 def _missing_shares(task: Task) -> dict[str, float]:

@@ -12,7 +12,9 @@ from raytabdl.presets import PRESETS, preset
 from raytabdl.report.facts import Reproduction
 from raytabdl.runtime.settings import Settings
 
-_LIKE_DEFAULTS = Settings(None, None, None, seed=0, n_workers=None, gpus_per_trial=None, ensemble_size=25)
+_LIKE_DEFAULTS = Settings(
+    time_limit=None, n_trials=None, metric=None, seed=0, n_workers=None, gpus_per_trial=None, ensemble_size=25
+)
 """Arguments of these values need not be given, but for the time limit."""
 
 

@@ -195,12 +195,12 @@ def connect(n_cpus: int | None = None, *, dashboard: bool = False) -> Cluster:
         resources = ray.cluster_resources()
         context = ray.get_runtime_context()
         return Cluster(
-            _PROCESS.own is not None,
-            int(resources.get("CPU", 0)),
-            int(resources.get("GPU", 0)),
-            sum(bool(node["Alive"]) for node in ray.nodes()),
-            context.gcs_address,
-            str(ray._private.worker.get_dashboard_url() or ""),
+            is_own=_PROCESS.own is not None,
+            n_cpus=int(resources.get("CPU", 0)),
+            n_gpus=int(resources.get("GPU", 0)),
+            n_nodes=sum(bool(node["Alive"]) for node in ray.nodes()),
+            address=context.gcs_address,
+            dashboard_url=str(ray._private.worker.get_dashboard_url() or ""),
         )
 
 

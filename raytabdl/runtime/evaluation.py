@@ -97,7 +97,16 @@ class EvaluationTrainable(tune.Trainable):
 
 def failed(cell: Cell, seconds: float, reason: str) -> Evaluation:
     candidate = cell.settings["candidate"]
-    return Evaluation(cell.data_set, candidate, 0, math.inf, math.inf, seconds, End.FAILED.value, reason)
+    return Evaluation(
+        cell.data_set,
+        candidate,
+        budget=0,
+        rung_loss=math.inf,
+        loss=math.inf,
+        seconds=seconds,
+        end=End.FAILED.value,
+        reason=reason,
+    )
 
 
 def course(
@@ -119,7 +128,15 @@ def course(
             raise FloatingPointError(f"no epoch up to budget {budget} gave finite predictions")
         write_array(predictions_file(folder, cell.data_set, candidate), predictions.astype("float32"))
         loss = own_metric.loss(y, predictions)
-        return Evaluation(cell.data_set, candidate, budget, pipeline.best_loss, loss, round(seconds, 3), end)
+        return Evaluation(
+            cell.data_set,
+            candidate,
+            budget=budget,
+            rung_loss=pipeline.best_loss,
+            loss=loss,
+            seconds=round(seconds, 3),
+            end=end,
+        )
 
     seconds = 0.0
     rungs = list(planned.budgets.rungs)

@@ -54,8 +54,13 @@ def horizon_of(study_task: StudyTask) -> tuple[Horizon, Plan]:
     """How long candidates train on a data set: as in a fit of ``FIT_SECONDS``."""
     n_classes = study_task.task.target.n_classes
     planned = plan(len(study_task.task.y), study_task.n_columns, n_classes, FIT_SECONDS, FIT_WORKERS)
-    max_budget = planned.budgets.max_budget
-    return Horizon(max_budget, planned.network_epochs, planned.rows_per_epoch, planned.iteration_share), planned
+    horizon = Horizon(
+        max_budget=planned.budgets.max_budget,
+        epochs=planned.network_epochs,
+        rows_per_epoch=planned.rows_per_epoch,
+        iteration_share=planned.iteration_share,
+    )
+    return horizon, planned
 
 
 @dataclass
@@ -87,13 +92,13 @@ class Rungs:
 def facts_of(study_task: StudyTask) -> Facts:
     task = study_task.task
     return Facts(
-        study_task.name,
-        task.content,
-        len(task.y),
-        study_task.n_columns,
-        task.target.n_classes,
-        task.target.task_type.value,
-        baseline(task.y[task.split(0)[1]], task.target),
+        name=study_task.name,
+        content=task.content,
+        n_rows=len(task.y),
+        n_columns=study_task.n_columns,
+        n_classes=task.target.n_classes,
+        task_type=task.target.task_type.value,
+        baseline=baseline(task.y[task.split(0)[1]], task.target),
     )
 
 

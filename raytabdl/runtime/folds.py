@@ -65,7 +65,7 @@ class _Known:
     bags: list[Bag] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Folds:
     """Suggests the next fold of a configuration; ``ensemble`` is that of fold 0.
 

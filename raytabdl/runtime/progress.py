@@ -68,18 +68,18 @@ def figures(progress: Progress) -> Figures:
         counts[status] += (history.trials[name].origin == QUICK) == is_quick
     incumbent, value_of = history.incumbent(), progress.metric.value_of
     return Figures(
-        progress.stage,
-        progress.metric.name,
-        None if incumbent is None else value_of(incumbent.loss),
-        None if progress.ensemble_loss is None else value_of(progress.ensemble_loss),
-        progress.n_running,
-        counts[Status.PAUSED],
-        counts[Status.STOPPED] + counts[Status.COMPLETED],
-        sum(count for status, count in counts.items() if status.is_failure),
-        progress.clock.elapsed(),
-        max(progress.clock.remaining(), 0.0) if math.isfinite(progress.clock.limit_s) else None,
-        tuple(history.reasons().items()),
-        tuple(progress.rungs.items()),
+        stage=progress.stage,
+        metric=progress.metric.name,
+        best=None if incumbent is None else value_of(incumbent.loss),
+        ensemble=None if progress.ensemble_loss is None else value_of(progress.ensemble_loss),
+        n_running=progress.n_running,
+        n_paused=counts[Status.PAUSED],
+        n_done=counts[Status.STOPPED] + counts[Status.COMPLETED],
+        n_failed=sum(count for status, count in counts.items() if status.is_failure),
+        seconds=progress.clock.elapsed(),
+        seconds_left=max(progress.clock.remaining(), 0.0) if math.isfinite(progress.clock.limit_s) else None,
+        failures=tuple(history.reasons().items()),
+        rungs=tuple(progress.rungs.items()),
     )
 
 

@@ -68,7 +68,7 @@ class QuickFolds:
         for fold in folds:
             name = fold_trial(trial_id, fold)
             seed = trial_seed(self.run.settings.seed, name)
-            on_fold = Trial(name, trial.config, BAG, -1, seed, fold)
+            on_fold = Trial(name, trial.config, BAG, bracket=-1, seed=seed, fold=fold)
             self.history.append(on_fold)
             futures[pool.submit(self._train_fold, on_fold, budget)] = fold
         are_whole = True
@@ -111,16 +111,16 @@ def publish(run: Run, history: History, builder: EnsembleBuilder, result: QuickR
     run.folder.write_curve(result.trial_id, result.points)
     history.append(
         Result(
-            result.trial_id,
-            result.pipeline.budget,
-            result.pipeline.best_loss,
-            run.metric.loss(truth.y, predictions, truth.weights),
-            logged(run.task.target.task_type, truth, predictions),
-            Seconds(
+            trial_id=result.trial_id,
+            budget=result.pipeline.budget,
+            rung_loss=result.pipeline.best_loss,
+            loss=run.metric.loss(truth.y, predictions, truth.weights),
+            scores=logged(run.task.target.task_type, truth, predictions),
+            seconds=Seconds(
                 sum(point.training_s for point in result.points), sum(point.evaluation_s for point in result.points)
             ),
-            run.clock.elapsed(),
-            member,
+            time=run.clock.elapsed(),
+            member=member,
         )
     )
     return loss

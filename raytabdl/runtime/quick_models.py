@@ -48,7 +48,7 @@ def train_quick_models(
             patience_s = min(patience_s, MOST_QUICK_SECONDS)
         if first_point_seconds(config, run.task, horizon) > patience_s:
             continue
-        trial = Trial(name, config, QUICK, -1, trial_seed(run.settings.seed, name))
+        trial = Trial(name, config, QUICK, bracket=-1, seed=trial_seed(run.settings.seed, name))
         history.append(trial)
         try:
             for result in train_quick(trial, run.task, horizon, is_over, most_budget):
@@ -68,7 +68,7 @@ def train_quick_models(
         if is_over():
             return
     if connection is None:
-        for ensemble in QuickFolds(run, history, builder, horizon, is_over, QUICK_END_SECONDS).train():
+        for ensemble in QuickFolds(run, history, builder, horizon, is_over, end_s=QUICK_END_SECONDS).train():
             run.folder.append_trajectory(run.clock.elapsed(), ensemble)
             watch(Progress("quick models", run.clock, history, 1, ensemble.loss, run.metric))
 

@@ -39,15 +39,15 @@ class Recorder:
         del self._seconds[trial_id]
         self.history.append(
             Result(
-                trial_id,
-                report.budget,
-                report.loss,
-                report.metric_loss,
-                report.scores or {},
-                seconds,
-                self.clock.elapsed(),
-                report.member,
-                report.n_parameters,
+                trial_id=trial_id,
+                budget=report.budget,
+                rung_loss=report.loss,
+                loss=report.metric_loss,
+                scores=report.scores or {},
+                seconds=seconds,
+                time=self.clock.elapsed(),
+                member=report.member,
+                n_parameters=report.n_parameters,
             )
         )
 

@@ -36,8 +36,13 @@ def plan_of(run: Run, n_workers: int) -> Plan:
 
 def horizon_of(planned: Plan, settings: Settings) -> Horizon:
     """What the full budget of a trial is, by the plan and what was asked for."""
-    epochs, rows, share = planned.network_epochs, planned.rows_per_epoch, planned.iteration_share
-    return Horizon(planned.budgets.max_budget, epochs, rows, share, settings.trial_seconds)
+    return Horizon(
+        max_budget=planned.budgets.max_budget,
+        epochs=planned.network_epochs,
+        rows_per_epoch=planned.rows_per_epoch,
+        iteration_share=planned.iteration_share,
+        seconds=settings.trial_seconds,
+    )
 
 
 def search_plan(run: Run, n_cpus: int) -> tuple[Plan, int]:

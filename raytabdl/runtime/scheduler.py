@@ -91,7 +91,9 @@ class AsynchronousHyperBandForBOHB(NotKept, HyperBandForBOHB):
         self._controller = tune_controller
         name, config = trial.config["trial"], trial.config
         self._trials[name] = trial
-        suggested = Trial(name, config["config"], config["origin"], -1, config["seed"], config["fold"])
+        suggested = Trial(
+            name, config["config"], config["origin"], bracket=-1, seed=config["seed"], fold=config["fold"]
+        )
         if suggested.fold > 0:
             self._recorder.suggested(suggested)
             return

@@ -11,7 +11,7 @@ LEAST_SECONDS_FOR_RAY = 12.0
 """Ray and its workers take about ten seconds to start on a laptop; a shorter run is better off without."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a run was asked for, as it stands in run.json; a limit of None is no limit."""
 

@@ -34,7 +34,7 @@ STEP_SECONDS = 0.7
 """A step ends after so long, so that the driver hears of a trial about once a second at little cost."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Assignment:
     """What all trials of a run share beside the task.
 
@@ -203,13 +203,13 @@ class PipelineTrainable(tune.Trainable):
                 self.assignment.folder.write_checkpoint(pipeline, self._trial_id)
         seconds = Seconds(training_s, evaluation_s, time.monotonic() - publishing, setup_s)
         return Report(
-            pipeline.budget,
-            pipeline.best_loss,
-            tuple(points),
-            seconds,
-            metric_loss,
-            scores,
-            member,
+            budget=pipeline.budget,
+            loss=pipeline.best_loss,
+            points=tuple(points),
+            seconds=seconds,
+            metric_loss=metric_loss,
+            scores=scores,
+            member=member,
             began_at=began_at,
             is_out_of_time=is_out_of_time,
             is_timed_out=is_out_of_time and self._stops < self._ends,

@@ -61,7 +61,7 @@ MAX_WORKER_LOSSES = 2
 """How often a trial whose worker was lost is started again from its checkpoint."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Search:
     """All that a search needs; ``train_until_s`` counts seconds from the start of the fit."""
 
@@ -180,15 +180,15 @@ def run_search(
 def _trainable(search: Search, ensemble_actor: str) -> Any:
     """What Tune makes its workers of: the task lies in Ray's memory once for all of them."""
     assignment = Assignment(
-        search.folder,
-        with_quick(search.choices),  # a quick model may be trained on the other folds
-        search.horizon,
-        search.standing.race.budgets.rungs,
-        search.metric,
-        search.clock.wall_time_of(search.train_until_s),
-        search.full_trial_seconds,
-        ensemble_actor,
-        search.limits,
+        folder=search.folder,
+        choices=with_quick(search.choices),  # a quick model may be trained on the other folds
+        horizon=search.horizon,
+        rungs=search.standing.race.budgets.rungs,
+        metric=search.metric,
+        ends_at=search.clock.wall_time_of(search.train_until_s),
+        full_trial_seconds=search.full_trial_seconds,
+        ensemble=ensemble_actor,
+        limits=search.limits,
     )
     trainable = tune.with_resources(
         tune.with_parameters(PipelineTrainable, task=search.task, assignment=assignment),
@@ -205,19 +205,19 @@ def _folds(search: Search, actor: _LateActor, searcher: Callable[[], PortfolioBO
     """
     has_folds = search.n_trials is None and math.isfinite(search.train_until_s) and not search.task.is_large
     return Folds(
-        search.history,
-        search.task.n_folds if has_folds else 1,
-        lambda: searcher().n_workers,
-        search.clock,
-        SEARCH_SHARE * search.train_until_s,
-        search.train_until_s,
-        search.seed,
-        search.horizon.max_budget,
-        frozenset(network.name for network in search.choices.networks),
-        lambda: not searcher().has_portfolio,
-        actor.holdout,
-        len(search.task.split(0)[1]),
-        search.horizon.iteration_share / search.quick_share,
+        history=search.history,
+        n_folds=search.task.n_folds if has_folds else 1,
+        n_workers=lambda: searcher().n_workers,
+        clock=search.clock,
+        begin_s=SEARCH_SHARE * search.train_until_s,
+        end_s=search.train_until_s,
+        run_seed=search.seed,
+        max_budget=search.horizon.max_budget,
+        networks=frozenset(network.name for network in search.choices.networks),
+        portfolio_is_tried=lambda: not searcher().has_portfolio,
+        ensemble=actor.holdout,
+        n_valid=len(search.task.split(0)[1]),
+        longer_than_quick=search.horizon.iteration_share / search.quick_share,
     )
 
 

@@ -120,10 +120,24 @@ def make(kind: str, folder: Path) -> None:
 
 
 def publish(folder: RunFolder, task: Task, classes: np.ndarray | None, destination: Path) -> Predictor:
-    settings = Settings(1.0, None, None, 0, None, 0.0, 25)
+    settings = Settings(
+        time_limit=1.0, n_trials=None, metric=None, seed=0, n_workers=None, gpus_per_trial=0.0, ensemble_size=25
+    )
     chosen = metric(None, task.target.task_type)
     portfolio = default_portfolio(task.target)
-    write_run(Run(settings, folder, task, CHOICES, portfolio, chosen, Clock.start(math.inf)), classes, None)
+    write_run(
+        Run(
+            settings=settings,
+            folder=folder,
+            task=task,
+            choices=CHOICES,
+            portfolio=portfolio,
+            metric=chosen,
+            clock=Clock.start(math.inf),
+        ),
+        classes,
+        None,
+    )
     known = with_quick(CHOICES)
     configurations = [*NETWORKS, *({"model": cls.name} for cls in known.classic)]
     members = []

@@ -37,7 +37,18 @@ def folds_of(history: History, weights: dict[str, float], *, elapsed: float = 60
     clock, networks = Clock.start(100.0, spent_s=elapsed), frozenset({"mlp"})
     ensemble = Ensemble(weights, 1.0)
     return Folds(
-        history, 3, lambda: 2, clock, 50.0, 100.0, 0, 27, networks, lambda: is_tried, lambda: ensemble, n_valid=100
+        history=history,
+        n_folds=3,
+        n_workers=lambda: 2,
+        clock=clock,
+        begin_s=50.0,
+        end_s=100.0,
+        run_seed=0,
+        max_budget=27,
+        networks=networks,
+        portfolio_is_tried=lambda: is_tried,
+        ensemble=lambda: ensemble,
+        n_valid=100,
     )
 
 
