@@ -16,6 +16,8 @@ from click.testing import CliRunner, Result
 
 import raytabdl
 from raytabdl import cli, tables
+from raytabdl.commands.arguments import LEAST_SECONDS, remaining
+from raytabdl.commands.fit import _is_classification
 from raytabdl.exceptions import ClusterError, DataError, NoSuccessfulTrialError
 
 
@@ -136,7 +138,7 @@ def test_a_run_that_fails_ends_with_1_and_a_bad_table_with_2(
     def fail(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "read_table", fail)
+    monkeypatch.setattr("raytabdl.commands.fit.read_table", fail)
     result = run("fit", table, "--target", "kind", "--out", table.parent / "run")
     assert (result.exit_code, result.stderr) == (code, "Error: a b\n")
 
@@ -147,7 +149,7 @@ def test_a_warning_is_one_line_and_said_once(table: Path, monkeypatch: pytest.Mo
         warnings.warn("a\nb", stacklevel=1)
         raise DataError("c")
 
-    monkeypatch.setattr(cli, "read_table", warn)
+    monkeypatch.setattr("raytabdl.commands.fit.read_table", warn)
     result = run("fit", table, "--target", "kind", "--out", table.parent / "run")
     assert result.stderr == "warning: a b\nError: c\n"
 
@@ -227,11 +229,11 @@ def test_nothing_is_written_as_arff(tmp_path: Path) -> None:
 
 def test_the_option_overrules_the_values(capsys: pytest.CaptureFixture[str]) -> None:
     y = pd.Series([0, 1, 2], name="stars")
-    assert cli._is_classification(y, "auto")
+    assert _is_classification(y, "auto")
     assert capsys.readouterr().err == (
         "classification, since 'stars' holds 3 distinct whole numbers, at most 20; --task says otherwise\n"
     )
-    assert not cli._is_classification(y, "regression")
+    assert not _is_classification(y, "regression")
     assert capsys.readouterr().err == ""
 
 
@@ -246,8 +248,8 @@ def test_time_runs_from_the_start_of_the_process() -> None:
 
 def test_a_fit_always_has_some_time() -> None:
     now = time.monotonic()
-    assert cli._remaining(now - 10.0, 30.0) == pytest.approx(20.0, abs=0.5)
-    assert cli._remaining(now - 60.0, 30.0) == cli.LEAST_SECONDS
+    assert remaining(now - 10.0, 30.0) == pytest.approx(20.0, abs=0.5)
+    assert remaining(now - 60.0, 30.0) == LEAST_SECONDS
 
 
 # The whole line, without Ray: there is no time to start it.
@@ -269,7 +271,7 @@ def test_fit_predict_and_leaderboard(table: Path, tmp_path: Path) -> None:
     assert opening.startswith("fitting 200 rows, 2 columns (binary) for log_loss")
     assert any(line.endswith(f"run folder {folder}") for line in lines)
     limit = json.loads((folder / "run.json").read_text())["settings"]["time_limit"]
-    assert cli.LEAST_SECONDS <= limit < 3  # the start of Python and reading the table are taken off
+    assert LEAST_SECONDS <= limit < 3  # the start of Python and reading the table are taken off
 
     # In this process, where the heavy packages are loaded once. The target may stay in the table.
     predict = run("predict", folder, table, "--out", tmp_path / "p.csv")
