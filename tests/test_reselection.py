@@ -25,7 +25,9 @@ from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.metrics import REGRESSION
 from raytabdl.pipeline import load_model, make_pipeline
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.run import Run, Settings, write_run
+from raytabdl.runtime.run import Run
+from raytabdl.runtime.run_json import write_run
+from raytabdl.runtime.settings import Settings
 from raytabdl.space import Choices
 from raytabdl.task import make_task
 from raytabdl.warm_start import default_portfolio
@@ -70,7 +72,10 @@ def train(path: Path, configs: dict[str, Any]) -> Path:
     """A run that has trained the configurations on the first fold."""
     target = Target(TaskType.REGRESSION, 0)
     task = make_task(table(), values(table()), target, 5, np.random.default_rng(0))
-    settings, folder = Settings(1.0, None, None, 0, 1, 0.0, 25), RunFolder(path)
+    settings = Settings(
+        time_limit=1.0, n_trials=None, metric=None, seed=0, n_workers=1, gpus_per_trial=0.0, ensemble_size=25
+    )
+    folder = RunFolder(path)
     rmse = REGRESSION["rmse"]
     run = Run(settings, folder, task, CHOICES, default_portfolio(target), rmse, Clock.start(math.inf))
     write_run(run, None, None)

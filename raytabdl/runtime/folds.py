@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from raytabdl.clock import Clock
-from raytabdl.ensemble import Ensemble, fold_of, fold_trial, trial_of
+from raytabdl.ensemble import LEAST_BAGS, Ensemble, fold_of, fold_trial, trial_of
 from raytabdl.history import BAG, PORTFOLIO, QUICK, History, Result, Status, trial_seed
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import Suggestion
@@ -27,6 +27,9 @@ MAX_BEHIND = 0.1
 
 EARLIEST = 1.3
 """How many times what the missing folds take is left where it is time to train them."""
+
+MOST_RUNNING = 0.25
+"""Of the portfolio, which may still train when it is through: a slow network does not keep the bags waiting."""
 
 SHORTEST = 0.6
 """Of the seconds of a network's first fold: in so few another one is trained, over a shorter horizon, at the end."""
@@ -69,10 +72,12 @@ class _Known:
 class Folds:
     """Suggests the next fold of a configuration; ``ensemble`` is that of fold 0.
 
-    It begins when the portfolio is through, or else at ``begin_s`` of the run. Until all of the portfolio was tried,
-    only those of the ensemble get a bag, and only when there is just time to complete them: another family may be worth
-    more. From then on they get it at once, unless they wait at a rung, from which they may yet go up; and all others
-    that are wanted when there is just time for them, until which the search goes on.
+    It begins when the portfolio is through but for a few, or else at ``begin_s`` of the run. Until all of the portfolio
+    was tried, only those of the ensemble get a bag, and only when there is just time to complete them: another family
+    may be worth more. From then on they get it at once, unless they wait at a rung, from which they may yet go up; and
+    all others that are wanted when there is just time for them, until which the search goes on. Where fold 0 has few
+    rows, those of the portfolio are not kept waiting: what they are worth is only known by all rows, and among many
+    trials fold 0 finds ones that are best on its own rows by chance.
     """
 
     history: History
@@ -99,7 +104,8 @@ class Folds:
         elapsed = self.clock.elapsed()
         members = [trial.id for trial in self.history.trials.values() if trial.origin == PORTFOLIO]
         is_tried = self.portfolio_is_tried()
-        are_through = members and not any(self.history.statuses[name] is Status.RUNNING for name in members)
+        n_running = sum(self.history.statuses[name] is Status.RUNNING for name in members)
+        are_through = members and n_running <= MOST_RUNNING * len(members)
         if not ((is_tried and are_through) or self.begin_s <= elapsed) or elapsed >= self.end_s:
             return None
         if (ensemble := self.ensemble()) is None:
@@ -107,12 +113,15 @@ class Folds:
         bags = self._bags(ensemble)
         of_ensemble = [bag for bag in bags if bag.worth > 0]
         is_late = self._is_time_for(bags if is_tried else of_ensemble)
-        if not (is_tried or is_late):
-            return None
-        if is_tried and not is_late:
-            bags = [bag for bag in of_ensemble if self.history.statuses[bag.trial_id] is not Status.PAUSED]
-        left_s = self.end_s - elapsed
-        chosen = next_fold(bags, self.n_folds, left_s, self.n_workers(), is_early=not (is_tried and is_late))
+        if not is_tried:
+            if not is_late:
+                return None
+            bags = of_ensemble
+        elif not is_late:
+            bags = [bag for bag in bags if bag.worth > 0 or self._is_known(bag)]
+            bags = [bag for bag in bags if self.history.statuses[bag.trial_id] is not Status.PAUSED]
+        left_s, is_early = self.end_s - elapsed, not (is_tried and is_late)
+        chosen = next_fold(bags, self.n_folds, left_s, self.n_workers(), is_early=is_early, n_enough=LEAST_BAGS)
         if chosen is None:
             return None
         trial_id, fold = chosen
@@ -121,6 +130,10 @@ class Folds:
         is_quick = trial.origin == QUICK
         train_to = self.max_budget if is_quick else self._best.results[trial_id].budget
         return Suggestion(name, trial.config, BAG, trial_seed(self.run_seed, name), fold, train_to)
+
+    def _is_known(self, bag: Bag) -> bool:
+        """Whether a configuration is known to work on other tables, and this one's fold 0 tells little of it."""
+        return self.n_valid < N_SURE and self.history.trials[bag.trial_id].origin in (PORTFOLIO, QUICK)
 
     def is_pressed(self) -> bool:
         """Whether there is no more time than the ensemble's bags take."""

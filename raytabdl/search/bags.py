@@ -24,14 +24,15 @@ class Bag:
 
 
 def next_fold(
-    bags: Collection[Bag], n_folds: int, remaining_s: float, n_workers: int, *, is_early: bool
+    bags: Collection[Bag], n_folds: int, remaining_s: float, n_workers: int, *, is_early: bool, n_enough: int
 ) -> tuple[str, int] | None:
     """The trial and the fold to train it on next, or None where nothing is left that can end in time.
 
-    The one whose completion is worth most a second comes first: only a whole bag predicts every row. One that the
-    workers cannot complete in the time is left for one that they can; then some more folds are better than none. Those
-    worth less than nothing come after all others, in their order, and whole or not at all. While it ``is_early``, which
-    is while other trials may be worth more, there are only whole bags that are worth something.
+    What was begun is completed first: only a whole bag predicts every row. Then comes the one whose completion is worth
+    most a second, unless it takes the time that one of more worth needs; then what is worth less than nothing, in its
+    order. What the workers cannot complete in the time is left; but unless there are ``n_enough`` whole bags to select
+    among, some more folds are better than none. While it ``is_early``, which is while other trials may be worth more,
+    no bag is begun in part, nor in its shortest form.
     """
     missing = {bag.trial_id: [fold for fold in range(n_folds) if fold not in bag.folds] for bag in bags}
     wanted = [bag for bag in bags if missing[bag.trial_id]]
@@ -39,15 +40,26 @@ def next_fold(
     worthy = [bag for bag in in_order if bag.worth > 0]
     others = sorted((bag for bag in wanted if bag.worth <= 0), key=lambda bag: -bag.worth)
 
-    def fits(bag: Bag, n_folds: int) -> bool:
-        n_rounds = -(-n_folds // n_workers)
-        return n_rounds * (bag.seconds if is_early else bag.least_seconds) * MARGIN <= remaining_s
+    def takes(bag: Bag, n_folds: int) -> float:
+        return -(-n_folds // n_workers) * (bag.seconds if is_early else bag.least_seconds)
 
-    chosen = [bag for bag in worthy if fits(bag, len(missing[bag.trial_id]))]
-    if not is_early:
-        chosen += [bag for bag in worthy if fits(bag, 1)]
-        chosen += [bag for bag in others if fits(bag, len(missing[bag.trial_id]))]
-    return (chosen[0].trial_id, missing[chosen[0].trial_id][0]) if chosen else None
+    seconds = {bag.trial_id: takes(bag, len(missing[bag.trial_id])) for bag in wanted}
+    whole = [bag for bag in (*worthy, *others) if MARGIN * seconds[bag.trial_id] <= remaining_s]
+    begun = [bag for bag in whole if len(bag.folds) > 1]
+    if begun:
+        chosen = begun[0]
+    elif whole:
+        left_s = remaining_s - seconds[whole[0].trial_id]
+        crowded_out = [bag for bag in whole if bag.worth > whole[0].worth and MARGIN * seconds[bag.trial_id] > left_s]
+        chosen = max(crowded_out, key=lambda bag: bag.worth, default=whole[0])
+    elif is_early or len(bags) - len(wanted) >= n_enough:
+        return None
+    else:
+        in_part = [bag for bag in worthy if MARGIN * takes(bag, 1) <= remaining_s]
+        if not in_part:
+            return None
+        chosen = in_part[0]
+    return chosen.trial_id, missing[chosen.trial_id][0]
 
 
 def seconds_to_complete(bags: Collection[Bag], n_folds: int, n_workers: int) -> float:

@@ -33,7 +33,9 @@ def history_of(statuses: dict[str, Status], seconds: float = 2.0, model: str = "
     return history
 
 
-def folds_of(history: History, weights: dict[str, float], *, elapsed: float = 60.0, is_tried: bool = True) -> Folds:
+def folds_of(
+    history: History, weights: dict[str, float], *, elapsed: float = 60.0, is_tried: bool = True, n_valid: int = 100
+) -> Folds:
     clock, networks = Clock.start(100.0, spent_s=elapsed), frozenset({"mlp"})
     ensemble = Ensemble(weights, 1.0)
     return Folds(
@@ -48,7 +50,7 @@ def folds_of(history: History, weights: dict[str, float], *, elapsed: float = 60
         networks=networks,
         portfolio_is_tried=lambda: is_tried,
         ensemble=lambda: ensemble,
-        n_valid=100,
+        n_valid=n_valid,
     )
 
 
@@ -176,8 +178,23 @@ def test_until_the_portfolio_was_tried_only_whole_bags_of_the_ensemble_are_begun
     assert folds_of(half, weights, elapsed=87, is_tried=False).next()
     whole = history_of({name: Status.COMPLETED for name in ("0000", "0000.1", "0000.2", "0001")}, 10.0)
     assert folds_of(whole, weights, elapsed=88, is_tried=False).next() is None
-    assert folds_of(whole, weights, elapsed=80, is_tried=True).next() is None
-    assert folds_of(whole, weights, elapsed=88, is_tried=True).next()
+    of_many_rows = folds_of(whole, weights, elapsed=80, is_tried=True, n_valid=1_000)
+    assert of_many_rows.next() is None
+    assert replace(of_many_rows, clock=Clock.start(100.0, spent_s=88.0)).next()
+
+
+def test_where_the_first_fold_has_few_rows_all_that_is_known_to_work_gets_a_bag_before_the_search_goes_on() -> None:
+    history = history_of({"0000": Status.COMPLETED, "0001": Status.COMPLETED, "0002": Status.PAUSED})
+    history.append(Trial("0003", {"model": "lightgbm"}, "random", 0, 0))
+    history.append(Result("0003", 9, 0.99, 1.0, {}, Seconds(2.0), 1.0, "0003@9"))
+    history.append(Change("0003", Status.COMPLETED, 1.0))
+    folds = folds_of(history, {"0000@9": 1.0}, elapsed=10)
+    begun = []
+    while (due := folds.next()) is not None:
+        begun.append(due.trial_id)
+        history.append(Trial(due.trial_id, due.config, "bag", -1, 0, due.fold))
+    assert begun == ["0000.1", "0000.2", "0001.1", "0001.2"]
+    assert replace(folds, n_valid=1_000).next() is None
 
 
 def test_the_folds_begin_early_where_the_portfolio_is_through() -> None:
@@ -187,6 +204,8 @@ def test_the_folds_begin_early_where_the_portfolio_is_through() -> None:
     assert folds_of(through, weights, elapsed=10, is_tried=False).next() is None
     busy = history_of({"0000": Status.COMPLETED, "0001": Status.RUNNING})
     assert folds_of(busy, weights, elapsed=10).next() is None
+    one_is_slow = history_of({**{f"000{i}": Status.COMPLETED for i in range(3)}, "0003": Status.RUNNING})
+    assert folds_of(one_is_slow, weights, elapsed=10).next() is not None
 
 
 @pytest.fixture(scope="module", params=["multiclass", "regression"])

@@ -7,8 +7,8 @@ def bag(trial_id, worth, *folds, seconds=1.0, least_seconds=None):
     return Bag(trial_id, worth, seconds, seconds if least_seconds is None else least_seconds, frozenset({0, *folds}))
 
 
-def next_of(bags, n_folds, remaining_s, n_workers=2, *, is_early=False):
-    return next_fold(bags, n_folds, remaining_s, n_workers, is_early=is_early)
+def next_of(bags, n_folds, remaining_s, n_workers=2, *, is_early=False, n_enough=2):
+    return next_fold(bags, n_folds, remaining_s, n_workers, is_early=is_early, n_enough=n_enough)
 
 
 def test_what_is_worth_most_a_second_is_completed_first():
@@ -35,8 +35,21 @@ def test_a_bag_that_cannot_be_completed_comes_after_those_that_can_and_not_at_al
     assert next_of(bags, 5, 20) == ("fast", 1)
     assert next_of([bags[0], bag("fast", 0.01, 1, 2, 3, 4)], 5, 20) == ("slow", 1)
     assert next_of([bag("slow", -1.0, seconds=10.0)], 5, 20) is None
-    assert next_of([bags[0], bag("other", -1.0)], 5, 20) == ("slow", 1)
-    assert next_of([bags[0], bag("other", -1.0)], 5, 10) == ("other", 1)
+    assert next_of([bags[0], bag("other", -1.0)], 5, 20) == ("other", 1)
+
+
+def test_no_bag_is_begun_in_part_where_there_are_whole_ones_to_select_among():
+    slow, whole = bag("slow", 0.8, seconds=10.0), [bag(name, 0.1, 1, 2, 3, 4) for name in "abc"]
+    assert next_of([slow, *whole[:1]], 5, 20) == ("slow", 1)
+    assert next_of([slow, *whole[:2]], 5, 20) is None
+    assert next_of([slow, *whole[:2]], 5, 20, n_enough=3) == ("slow", 1)
+    assert next_of([bag("slow", 0.8, 1, 2, 3, seconds=10.0), *whole], 5, 20) == ("slow", 4)
+
+
+def test_what_was_begun_is_completed_whatever_has_come_since():
+    bags = [bag("new", 0.9), bag("begun", -3.0, 1), bag("also begun", 0.2, 1)]
+    assert next_of(bags, 5, 100) == ("also begun", 2)
+    assert next_of(bags[:2], 5, 100) == ("begun", 2)
 
 
 def test_what_is_nearly_complete_is_completed_before_another_is_begun():
@@ -62,13 +75,6 @@ def test_while_it_is_early_a_bag_that_cannot_be_completed_is_not_begun():
     assert next_of([bag("a", 1.0, 1, 2, 3, seconds=10.0)], 5, 12, is_early=True) == ("a", 4)
 
 
-def test_what_is_worth_nothing_has_to_wait_while_it_is_early():
-    bags = [bag("member", 0.1, 1), bag("other", -1.0)]
-    assert next_of(bags[1:], 2, 100, is_early=True) is None
-    assert next_of(bags, 2, 100, is_early=True) is None
-    assert next_of(bags, 2, 100) == ("other", 1)
-
-
 def test_the_time_to_complete_counts_the_missing_folds():
     bags = [bag("a", 0.5, 1, seconds=4.0), bag("b", 0.1, seconds=1.0), bag("c", -1.0, 1, 2, 3, seconds=6.0)]
     assert seconds_to_complete(bags, 5, 2) == pytest.approx((3 * 4.0 + 4 * 1.0 + 6.0) / 2)
@@ -81,10 +87,13 @@ def test_what_is_worth_less_but_much_faster_comes_first():
     assert next_of([bag("slow", 0.8, seconds=10.0), bag("fast", 0.4, seconds=1.0)], 5, 100) == ("fast", 1)
 
 
-def test_the_first_of_what_is_no_part_of_the_ensemble_is_worth_nothing_too():
-    first = [bag("first", -0.0)]  # its rank
-    assert next_of(first, 2, 100, is_early=True) is None
-    assert next_of(first, 2, 100) == ("first", 1)
+def test_the_heaviest_is_not_crowded_out_by_what_is_worth_more_a_second():
+    bags = [bag("cheap", 0.2), bag("heavy", 0.7, seconds=5.0)]  # 2 s and 10 s by two workers
+    assert next_of(bags, 5, 14) == ("cheap", 1)
+    assert next_of(bags, 5, 13) == ("heavy", 1)
+    assert next_of(bags, 5, 11) == ("cheap", 1)
+    light = [bag("cheap", 0.2), bag("slow", 0.1, seconds=5.0)]
+    assert next_of(light, 5, 13) == ("cheap", 1)
 
 
 def test_three_folds_take_two_workers_as_long_as_four():
