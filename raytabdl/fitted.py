@@ -84,8 +84,8 @@ class Fitted:
             inputs, targets = self._rows(X, y, sample_weight)
             with refit_workers(settings, inputs, targets, clock) as train:
                 trials = refit(folder, known, len(targets), clock, train)
-            if any(each.member for each in trials):
-                self.predictor_ = load_predictor(folder, known, is_own=True)
+                if any(each.member for each in trials):
+                    self.predictor_ = load_predictor(folder, known, is_own=True)
         if kept := [f"{each.trial} ({each.model}): {each.reason}" for each in trials if each.reason]:
             warnings.warn(
                 f"{len(kept)} of {len(trials)} trials keep the models that they had: {'; '.join(kept)}", stacklevel=2

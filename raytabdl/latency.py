@@ -19,16 +19,24 @@ from raytabdl.space import Choices
 MOST_CALLS, ENOUGH_SECONDS = 25, 0.1
 """Calls that are timed, after one that is not: fewer where they take longer."""
 
+LONG_SECONDS = 1.0
+"""Of a first call: what it may load beside is little of that, and to call again would take as long."""
+
 
 def median_seconds(work: Callable[[], object]) -> float:
-    """What a call takes, in the median of several; the first one, which may load something, does not count."""
-    work()
+    """What a call takes, in the median of several; the first, which may load something, counts only if it is long."""
+    if (first_s := _seconds(work)) >= LONG_SECONDS:
+        return first_s
     seconds: list[float] = []
     while len(seconds) < MOST_CALLS and sum(seconds) < ENOUGH_SECONDS:
-        began = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - began)
+        seconds.append(_seconds(work))
     return statistics.median(seconds)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
 
 
 class Latency(dict[str, float]):

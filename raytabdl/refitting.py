@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,9 @@ END_SECONDS = 1.0
 
 START_SECONDS = 3.0
 """What a training may take beside itself, such as imports: before that its pace says nothing."""
+
+PREFIX = ".refitted-"
+"""Of the folder of new models, until all are trained."""
 
 N_TRIED = 1_000
 """Rows that a new model must have finite predictions for."""
@@ -105,7 +109,9 @@ def refit(folder: RunFolder, choices: Choices, n_rows: int, clock: Clock, train:
                 yield Job(trial, pipeline, clock.wall_time_of(clock.limit_s - END_SECONDS))
 
     with folder.writing():
-        trained = TemporaryDirectory(prefix=".refitted-", dir=folder.path)
+        for left in folder.path.glob(f"{PREFIX}*"):  # by a refit that was killed
+            shutil.rmtree(left)
+        trained = TemporaryDirectory(prefix=PREFIX, dir=folder.path)
     with trained as path:
         for outcome in train(jobs()):
             member = None if outcome.reason else refitted_member(outcome.trial, outcome.budget)

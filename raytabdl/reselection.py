@@ -62,9 +62,9 @@ def reselect(
             shutil.copyfile(folder.path / name, path / name)
         write_json(model.run_json, {**record, "settings": settings})
         history = History(model.trials)
-        task = folder.read_task(target)
+        task, is_own = folder.read_task(target), metric.name == record["settings"]["metric"]
         for each in read_records(folder.trials):
-            history.append(_measured(each, folder, task, metric) if isinstance(each, Result) else each)
+            history.append(_measured(each, folder, task, metric) if isinstance(each, Result) and not is_own else each)
         model.write_ensemble(ensemble, metric)
         model.take_members(folder)
     return seconds
@@ -78,6 +78,11 @@ def _in_time(builder: EnsembleBuilder, latency: Latency, limit_s: float, folder:
     """
     encoding_s, ensemble = latency.of_encoding(), None
     left_s = limit_s - encoding_s
+    if left_s <= 0:
+        raise SettingError(
+            f"infer_limit_s must be more than it takes to encode the table, got {limit_s:g}: {encoding_s:.2g} s for "
+            f"{_rows(latency)}; give more seconds, or fit fewer columns"
+        )
     for _ in range(N_SELECTIONS):
         found = replace(builder, limit=InferLimit(left_s, latency)).ensemble()
         if found is None:

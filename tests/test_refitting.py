@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import ray
 from click.testing import CliRunner
 
 from raytabdl import TabularClassifier, cli, run_folder
@@ -114,6 +115,8 @@ def run_of(
     validation: Validation | None = None,
     sample_weight: Any = None,
     time_limit: float = 1.0,
+    n_workers: int = 2,
+    trial_memory: float | None = None,
 ) -> Path:
     """A run that has trained each configuration on every fold, with weights 1, 2, ... of the sum.
 
@@ -126,7 +129,14 @@ def run_of(
     chosen = metric(None, kind.target.task_type)
     folder = RunFolder(path)
     settings = Settings(
-        time_limit=time_limit, n_trials=None, metric=None, seed=0, n_workers=2, gpus_per_trial=0.0, ensemble_size=25
+        time_limit=time_limit,
+        n_trials=None,
+        metric=None,
+        seed=0,
+        n_workers=n_workers,
+        gpus_per_trial=0.0,
+        ensemble_size=25,
+        trial_memory=trial_memory,
     )
     run = Run(
         settings=settings,
@@ -313,6 +323,14 @@ def test_workers_of_ray_train_what_this_process_does(ray_cluster: None, tmp_path
     np.testing.assert_allclose(there.predict_proba(X), here.predict_proba(X), rtol=1e-4, atol=1e-6)
 
 
+def test_workers_that_find_no_room_beside_others_train_after_them(ray_cluster: None, tmp_path: Path) -> None:
+    """A node has room for one at a time."""
+    memory = max(node["Resources"].get("memory", 0.0) for node in ray.nodes() if node["Alive"])
+    configs = [{"model": "neighbours", "classic.neighbours.k": k} for k in (3, 4, 5, 6)]
+    path = run_of(tmp_path / "run", configs, time_limit=60.0, n_workers=4, trial_memory=0.6 * memory / 1e9)
+    assert load(path).refit(time_limit=120)["refitted"].all()
+
+
 # What is kept.
 
 
@@ -443,9 +461,11 @@ def test_a_refit_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     )
     killed = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, check=False)
     assert killed.returncode == -9, killed.stderr
+    assert list(path.glob(".refitted-*"))
     model = load(path)
     np.testing.assert_array_equal(model.predict(table(seed=1)), expected)
     assert model.refit()["refitted"].all()
+    assert not list(path.glob(".refitted-*"))
 
 
 def test_a_run_is_trained_again_by_one_process_at_a_time(two: Any) -> None:

@@ -169,8 +169,10 @@ def test_a_limit_that_no_model_is_within_names_the_fastest_and_writes_nothing(
     assert not (tmp_path / "model").exists()
 
 
-def test_not_even_the_fastest_model_predicts_in_a_millionth_of_a_second(run: Any, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"got 1e-06: \w+ \(trial 000\d\) predicts 1,000 rows in 0\.\d+ s"):
+def test_a_limit_that_encoding_the_table_exceeds_is_refused_before_any_model_is_measured(
+    run: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingError, match=r"it takes to encode the table, got 1e-06: 0\.\d+ s for 1,000 rows"):
         run.reselect(tmp_path / "model", infer_limit_s=1e-6, infer_rows=1_000)
 
 
@@ -217,6 +219,12 @@ def test_the_first_call_does_not_count() -> None:
     assert next(seconds, None) is None
 
 
+def test_what_takes_long_is_called_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "LONG_SECONDS", 0.03)
+    seconds = iter([0.05, 9.0])
+    assert latency.median_seconds(lambda: time.sleep(next(seconds))) >= 0.05
+
+
 def test_the_command_says_what_the_model_takes(tmp_path: Path) -> None:
     """Of models of the package alone, which a command can load."""
     path = str(train(tmp_path / "run", {name: config for name, config in CONFIGS.items() if name != "0000"}))
@@ -228,4 +236,4 @@ def test_the_command_says_what_the_model_takes(tmp_path: Path) -> None:
     assert load(out).predictor_.ensemble == load(path).predictor_.ensemble
     refused = CliRunner().invoke(cli.commands, ["reselect", path, "--infer-limit", "1e-6", "--out", out])
     assert refused.exit_code == 2
-    assert "infer_limit_s must be more than the fastest model takes" in refused.stderr
+    assert "infer_limit_s must be more than it takes to encode the table" in refused.stderr

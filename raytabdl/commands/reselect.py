@@ -14,7 +14,7 @@ import click
 @click.option(
     "--infer-limit",
     type=click.FloatRange(min=0, min_open=True),
-    help="Seconds that predicting --infer-rows rows may take, as measured here.  [default: none]",
+    help="Seconds that predicting --infer-rows rows may take, all together, as measured here.  [default: none]",
 )
 @click.option(
     "--infer-rows", type=click.IntRange(min=1), default=1, show_default=True, help="Rows that are predicted at once."

@@ -118,8 +118,7 @@ class Folds:
                 return None
             bags = of_ensemble
         elif not is_late:
-            bags = [bag for bag in bags if bag.worth > 0 or self._is_known(bag)]
-            bags = [bag for bag in bags if self.history.statuses[bag.trial_id] is not Status.PAUSED]
+            bags = [bag for bag in bags if len(bag.folds) > 1 or self._is_due(bag)]
         left_s, is_early = self.end_s - elapsed, not (is_tried and is_late)
         chosen = next_fold(bags, self.n_folds, left_s, self.n_workers(), is_early=is_early, n_enough=LEAST_BAGS)
         if chosen is None:
@@ -131,9 +130,15 @@ class Folds:
         train_to = self.max_budget if is_quick else self._best.results[trial_id].budget
         return Suggestion(name, trial.config, BAG, trial_seed(self.run_seed, name), fold, train_to)
 
-    def _is_known(self, bag: Bag) -> bool:
-        """Whether a configuration is known to work on other tables, and this one's fold 0 tells little of it."""
-        return self.n_valid < N_SURE and self.history.trials[bag.trial_id].origin in (PORTFOLIO, QUICK)
+    def _is_due(self, bag: Bag) -> bool:
+        """Whether a bag is begun while the search goes on: it cannot go up any more, and is worth it.
+
+        That is a member of the ensemble, or what is known to work on other tables, where fold 0 tells little of it.
+        """
+        if self.history.statuses[bag.trial_id] is Status.PAUSED:
+            return False
+        is_known = self.history.trials[bag.trial_id].origin in (PORTFOLIO, QUICK)
+        return bag.worth > 0 or (is_known and self.n_valid < N_SURE)
 
     def is_pressed(self) -> bool:
         """Whether there is no more time than the ensemble's bags take."""
@@ -158,15 +163,19 @@ class Folds:
         return known.bags
 
     def _wanted_bags(self, ensemble: Ensemble) -> list[Bag]:
-        """Those of the ensemble, then the best of each family, then the best of all, but none that trains now."""
+        """Those of the ensemble, then the best of each family, then the best of all, but none that trains now.
+
+        Nor one that has failed on a fold: it will not be whole.
+        """
         begun: dict[str, set[int]] = {}
+        failed = {trial_of(name) for name, status in self.history.statuses.items() if status.is_failure}
         for name, status in self.history.statuses.items():
             if status is not Status.STOPPED or fold_of(name) == 0:  # on a fold that was cut short a trial begins anew
                 begun.setdefault(trial_of(name), set()).add(fold_of(name))
         self._best.update(self.history)
         bags = []
         for trial_id, worth in self._wanted(ensemble).items():
-            if self.history.statuses[trial_id] in (Status.PAUSED, Status.STOPPED, Status.COMPLETED):
+            if self.history.statuses[trial_id] is not Status.RUNNING and trial_id not in failed:  # on whatever fold
                 trial, seconds = self.history.trials[trial_id], self._best.seconds[trial_id]
                 if trial.origin == QUICK:  # it was left when Ray was ready; its folds train to the end
                     seconds *= self.max_budget / self._best.results[trial_id].budget * self.longer_than_quick

@@ -6,8 +6,9 @@ import shutil
 from collections.abc import Callable
 
 from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_of
+from raytabdl.exceptions import CorruptModelError
 from raytabdl.excess import Bounds, Stored, excess
-from raytabdl.inputs import Weights
+from raytabdl.inputs import Error, Weights
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
 from raytabdl.run_folder import RunFolder
 
@@ -16,6 +17,12 @@ MOST_MEMBERS = 1_000
 
 SHARE_OF_DISK = 0.25
 """Of what would be free without them: checkpoints, prepared folds and other users of the disk need the rest."""
+
+LEAST_BYTES = 10**9
+"""They may take so much in any case, and need not be looked at, while as much is free."""
+
+USUAL = {Error.SQUARED: "rmse", Error.ABSOLUTE: "mae", Error.LOGARITHMIC: "msle"}
+"""What trials of a regression are promoted on, by the error that their metric makes small."""
 
 
 class ModelsOnDisk:
@@ -37,24 +44,30 @@ class ModelsOnDisk:
     def bound(self, builder: EnsembleBuilder, is_awaited: Callable[[], bool]) -> list[str]:
         """The members of a builder that were in excess, and are deleted; few or none where somebody waits for the end.
 
-        Below the bounds only sizes are looked at.
+        Below the bounds only sizes are looked at. Members whose model is gone, or is being replaced by one of the same
+        trial, which will be told of again, are among them.
         """
         for member in builder.losses.keys() - self._n_bytes.keys():
             if is_awaited():
                 return []
             self._n_bytes[member] = self._folder.n_bytes(member)
         n_bytes = sum(self._n_bytes.values())
-        room = n_bytes + shutil.disk_usage(self._folder.path).free
-        bounds = Bounds(self._most_members, SHARE_OF_DISK * room)
+        free = shutil.disk_usage(self._folder.path).free
+        least = LEAST_BYTES if free > LEAST_BYTES else 0
+        bounds = Bounds(self._most_members, max(least, SHARE_OF_DISK * (n_bytes + free)))
         if bounds.hold(len(self._n_bytes), n_bytes):
             return []
+        deleted: list[str] = []
         for member in builder.losses.keys() - self._stored.keys():
             if is_awaited():
-                return []
-            self._stored[member] = self._look_at(member, builder)
-        stored = {member: self._stored[member] for member in builder.losses}
+                return deleted
+            try:
+                self._stored[member] = self._look_at(member, builder)
+            except CorruptModelError:
+                del self._n_bytes[member]
+                deleted.append(member)
+        stored = {member: self._stored[member] for member in builder.losses if member in self._stored}
         n_folds = 1 + len(builder.other_folds)
-        deleted: list[str] = []
         for member in excess(stored, self._told, bounds, n_best=builder.n_best, n_folds=n_folds):
             if is_awaited():
                 break
@@ -69,10 +82,10 @@ class ModelsOnDisk:
         return Stored(loss, usual_loss, self._folder.family(member), self._n_bytes[member])
 
     def _usual_loss(self, member: str, builder: EnsembleBuilder) -> float:
-        """What trials are promoted on: the log loss, or the root of the mean squared error."""
-        known = (CLASSIFICATION["log_loss"], REGRESSION["rmse"])
-        if builder.metric in known:
+        """What trials are promoted on: the log loss, or the error that the models make small."""
+        usual = (CLASSIFICATION["log_loss"], REGRESSION[USUAL[builder.metric.error]])
+        if builder.metric in usual:
             return builder.losses[member]
         predictions = self._folder.read_predictions(member)
         weights: Weights = builder.row_weights[0] if builder.row_weights else None
-        return known[0 if predictions.ndim > 1 else 1].loss(builder.y, predictions, weights)
+        return usual[0 if predictions.ndim > 1 else 1].loss(builder.y, predictions, weights)

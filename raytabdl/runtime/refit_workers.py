@@ -67,25 +67,40 @@ class _Crew:
         while True:
             while len(self._busy) < self.n_workers and (job := next(jobs, None)) is not None:
                 worker = self._idle.pop() if self._idle else self.new_worker()
-                self._busy[worker.train.remote(job)] = worker, job
+                try:
+                    self._busy[worker.train.remote(job)] = worker, job
+                except TypeError as error:
+                    self._idle.append(worker)
+                    yield Outcome(job.trial, reason=f"it cannot be sent to a worker: {error}")
+            if len(self._busy) < self.n_workers:
+                self._let_go()  # no job is left, and other workers may be waiting for the room
             if not self._busy:
                 return
-            ready, waiting = ray.wait(list(self._busy), timeout=WAIT_SECONDS)
+            ready, _ = ray.wait(list(self._busy), timeout=WAIT_SECONDS)
             for answer in ready:
                 yield self._outcome(answer)
             if self.clock.is_up(-GRACE_SECONDS):
-                for answer in waiting:
+                for answer in list(self._busy):
+                    if ray.wait([answer], timeout=0)[0]:
+                        yield self._outcome(answer)
+                        continue
                     worker, job = self._busy.pop(answer)
                     ray.kill(worker)
                     yield Outcome(job.trial, reason="its worker did not answer in time")
 
     def end(self) -> None:
         """Ends the workers, whatever they do."""
+        self._idle += [worker for worker, _ in self._busy.values()]
+        self._busy = {}  # no reference outlives Ray
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Ends the workers that have nothing to do."""
         import ray
 
-        for worker in [*self._idle, *(worker for worker, _ in self._busy.values())]:
+        for worker in self._idle:
             ray.kill(worker)
-        self._idle, self._busy = [], {}  # no reference outlives Ray
+        self._idle = []
 
     def _outcome(self, answer: Any) -> Outcome:
         import ray

@@ -109,14 +109,21 @@ def test_the_fold_of_a_quick_model_is_priced_by_the_whole_course() -> None:
     assert replace(folds, longer_than_quick=2.0).next() is None
 
 
-def test_a_fold_that_failed_is_not_tried_again_and_one_that_was_cut_short_is(tmp_path: Path) -> None:
-    history = history_of({"0000": Status.COMPLETED, "0000.1": Status.FAILED, "0000.2": Status.RUNNING})
-    folds = folds_of(history, {"0000@9": 1.0})
+def test_what_failed_on_a_fold_is_left_and_a_fold_that_was_cut_short_is_tried_again(tmp_path: Path) -> None:
+    completed = {"0000": Status.COMPLETED, "0001": Status.COMPLETED}
+    history = history_of({**completed, "0000.1": Status.FAILED, "0001.1": Status.RUNNING, "0001.2": Status.COMPLETED})
+    folds = folds_of(history, {"0000@9": 0.9, "0001@9": 0.1})
     assert folds.next() is None
     folds.restart(Recorder(RunFolder(tmp_path), history, folds.clock))
     due = folds.next()
     assert due is not None
-    assert due.trial_id == "0000.2"
+    assert due.trial_id == "0001.1"
+
+
+def test_a_bag_that_was_begun_when_it_was_late_is_completed_though_time_no_longer_presses() -> None:
+    history = history_of({"0000": Status.PAUSED, "0000.1": Status.RUNNING}, seconds=10.0)
+    assert folds_of(history, {"0000@9": 1.0}, elapsed=86).next() is not None
+    assert folds_of(history_of({"0000": Status.PAUSED}), {"0000@9": 1.0}, elapsed=86).next() is None
 
 
 def test_after_the_ensemble_come_the_best_of_a_family_and_nothing_that_is_far_behind() -> None:

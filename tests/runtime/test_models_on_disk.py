@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -85,6 +87,37 @@ def test_a_disk_with_little_room_bounds_a_run_by_its_bytes(folder: RunFolder, mo
     monkeypatch.setattr(models_on_disk, "shutil", full)
     run(folder, ModelsOnDisk(folder))
     assert len(folder.members()) < 130
+
+
+def test_a_small_run_is_left_as_it_is_while_there_is_room(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    free = 2 * models_on_disk.LEAST_BYTES
+    monkeypatch.setattr(models_on_disk, "shutil", SimpleNamespace(disk_usage=lambda path: SimpleNamespace(free=free)))
+    monkeypatch.setattr(models_on_disk, "SHARE_OF_DISK", 0.0)
+    run(folder, ModelsOnDisk(folder))
+    assert len(folder.members()) == 200
+
+
+def test_a_member_whose_model_is_gone_is_none(folder: RunFolder) -> None:
+    builder = folder.builder(ACCURACY, 10)
+    for i in range(3):
+        builder.add(f"000{i}@1", publish(folder, f"000{i}@1", i))
+    shutil.rmtree(folder.model("0001@1"))
+    on_disk = ModelsOnDisk(folder, 2)
+    assert on_disk.bound(builder, lambda: False) == ["0001@1"]
+    del builder.losses["0001@1"]
+    assert on_disk.bound(builder, lambda: False) == []
+
+
+def test_of_a_regression_trials_are_ranked_by_the_error_that_models_make_small(folder: RunFolder) -> None:
+    """One is the best by absolute errors, the other by squared ones."""
+    values = np.array([0.0, 0.0, 0.0, 0.0, 10.0])
+    write_array(folder.path / "validation" / "0000.npy", values)
+    builder = replace(folder.builder(metric("mae", TaskType.REGRESSION), 10), n_best=1)
+    for member, predictions in {"0000@1": np.zeros(5), "0001@1": np.full(5, 2.5)}.items():
+        publish(folder, member, 0)
+        write_array(folder.predictions / f"{member}.npy", predictions)
+        builder.add(member, predictions)
+    assert ModelsOnDisk(folder, 1).bound(builder, lambda: False) == ["0001@1"]
 
 
 def test_what_was_told_before_a_run_was_killed_is_kept_when_it_goes_on(folder: RunFolder) -> None:
