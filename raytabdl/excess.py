@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from raytabdl.ensemble import budget_of, fold_of, trial_of
 from raytabdl.history import QUICK
+from raytabdl.names import budget_of, fold_of, trial_of
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from raytabdl.checks import table_and_target
 from raytabdl.clock import Clock
-from raytabdl.ensemble import is_refitted
 from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.inputs import Array, Inputs
 from raytabdl.latency import Latency
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.names import is_refitted
 from raytabdl.parameters import count, optional_seconds
 from raytabdl.persistence import local_path
 from raytabdl.predictor import Predictor, load_predictor, load_selected

@@ -6,8 +6,9 @@ import math
 
 import pandas as pd
 
-from raytabdl.ensemble import Ensemble, fold_of, is_refitted, trial_of
+from raytabdl.ensemble import Ensemble
 from raytabdl.metrics import metric, usual
+from raytabdl.names import fold_of, is_refitted, trial_of
 from raytabdl.persistence import read_json
 from raytabdl.run_folder import RunFolder, read_labels
 

@@ -12,9 +12,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from raytabdl.clock import Clock
-from raytabdl.ensemble import Ensemble, refitted_member, trial_of
+from raytabdl.ensemble import Ensemble
 from raytabdl.history import History
 from raytabdl.inputs import Array, Inputs
+from raytabdl.names import refitted_member, trial_of
 from raytabdl.persistence import make_folder, read_json, reading
 from raytabdl.pipeline import Pipeline, load_model
 from raytabdl.quick import with_quick

@@ -8,12 +8,13 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from raytabdl.ensemble import Ensemble, EnsembleBuilder, InferLimit, fold_of, trial_of
+from raytabdl.ensemble import Ensemble, EnsembleBuilder, InferLimit
 from raytabdl.exceptions import RunFolderError, SettingError
 from raytabdl.history import History, Result, read_records
 from raytabdl.inputs import Target
 from raytabdl.latency import Latency
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.names import fold_of, trial_of
 from raytabdl.persistence import read_json, whole_folder, write_json
 from raytabdl.run_folder import KEPT, RunFolder
 from raytabdl.space import ROOT

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from raytabdl.clock import Clock
-from raytabdl.ensemble import Ensemble, EnsembleBuilder, member_key
+from raytabdl.ensemble import Ensemble, EnsembleBuilder
 from raytabdl.exceptions import CorruptModelError, RunFolderError, SettingError
 from raytabdl.history import History, read_history
 from raytabdl.inputs import Array, Inputs, Target
@@ -25,6 +25,7 @@ from raytabdl.labels import labels_from_json, labels_to_json
 from raytabdl.lines import append_line, read_lines
 from raytabdl.lock import locked
 from raytabdl.metrics import Metric
+from raytabdl.names import member_key
 from raytabdl.persistence import (
     MANIFEST,
     make_folder,

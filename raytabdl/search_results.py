@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from raytabdl.component import ConfigValue
-from raytabdl.ensemble import trial_of
 from raytabdl.failures import last_line
 from raytabdl.history import History, Result, Trial
 from raytabdl.leaderboard import metric_name
+from raytabdl.names import trial_of
 from raytabdl.run_folder import RunFolder
 from raytabdl.space import ROOT
 

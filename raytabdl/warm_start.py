@@ -7,11 +7,11 @@ from importlib import resources
 from os import PathLike
 from pathlib import Path
 
-from raytabdl.ensemble import trial_of
 from raytabdl.exceptions import SettingError
 from raytabdl.history import QUICK
 from raytabdl.inputs import Target
 from raytabdl.leaderboard import latest_ensemble
+from raytabdl.names import trial_of
 from raytabdl.run_folder import RunFolder
 from raytabdl.search.portfolio import Member, Portfolio
 

@@ -8,18 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import get_scorer
 
-from raytabdl.ensemble import (
-    Ensemble,
-    EnsembleBuilder,
-    InferLimit,
-    fold_of,
-    fold_trial,
-    member_key,
-    select,
-    trial_of,
-)
+from raytabdl.ensemble import Ensemble, EnsembleBuilder, InferLimit, select
 from raytabdl.inputs import Target, TaskType
 from raytabdl.metrics import CLASSIFICATION, REGRESSION, Metric
+from raytabdl.names import fold_of, fold_trial, member_key, trial_of
 from raytabdl.persistence import write_array
 from raytabdl.run_folder import RunFolder
 from raytabdl.scorers import own_metric

@@ -29,11 +29,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from raytabdl import TabularClassifier, TabularRegressor
-from raytabdl.ensemble import fold_of, trial_of
 from raytabdl.estimators import load, resume
 from raytabdl.exceptions import CorruptModelError, DataError, RunFolderError, SettingError
 from raytabdl.leaderboard import leaderboard
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
+from raytabdl.names import fold_of, trial_of
 from raytabdl.persistence import MANIFEST, write_manifest
 from raytabdl.presets import small
 from raytabdl.space import configuration_space

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from raytabdl.ensemble import EnsembleBuilder, fold_of, trial_of
+from raytabdl.ensemble import EnsembleBuilder
 from raytabdl.excess import Bounds, Stored, excess
 from raytabdl.metrics import REGRESSION
+from raytabdl.names import fold_of, trial_of
 
 RMSE = REGRESSION["rmse"]
 

@@ -11,10 +11,10 @@ import pytest
 
 from raytabdl import TabularClassifier
 from raytabdl.component import Horizon
-from raytabdl.ensemble import fold_of, trial_of
 from raytabdl.history import QUICK, Status, Trial
 from raytabdl.inputs import Target, TaskType
 from raytabdl.lines import read_lines
+from raytabdl.names import fold_of, trial_of
 from raytabdl.quick import first_point_seconds, quick_configurations, train_quick
 from raytabdl.task import Task, make_task
 

@@ -25,12 +25,13 @@ from raytabdl.calibration import scale
 from raytabdl.classic import LightGBM, Linear, NearestNeighbours
 from raytabdl.clock import Clock
 from raytabdl.component import Config, Horizon
-from raytabdl.ensemble import Ensemble, fold_of, fold_trial, is_refitted, trial_of
+from raytabdl.ensemble import Ensemble
 from raytabdl.estimators import load
 from raytabdl.exceptions import CorruptModelError, DataError, RunFolderError, SettingError
 from raytabdl.history import BAG, PORTFOLIO, History, Result, Seconds, Trial
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.metrics import metric
+from raytabdl.names import fold_of, fold_trial, is_refitted, trial_of
 from raytabdl.networks import ShapedMLP
 from raytabdl.pipeline import ClassicPipeline, make_pipeline
 from raytabdl.pipeline.standard import Standard

@@ -17,12 +17,13 @@ from raytabdl import cli, latency
 from raytabdl.classic import Linear, NearestNeighbours
 from raytabdl.clock import Clock
 from raytabdl.component import Horizon
-from raytabdl.ensemble import Ensemble, EnsembleBuilder, trial_of
+from raytabdl.ensemble import Ensemble, EnsembleBuilder
 from raytabdl.estimators import load
 from raytabdl.exceptions import SettingError
 from raytabdl.history import PORTFOLIO, History, Result, Seconds, Trial
 from raytabdl.inputs import Array, Inputs, Target, TaskType
 from raytabdl.metrics import REGRESSION
+from raytabdl.names import trial_of
 from raytabdl.pipeline import load_model, make_pipeline
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.run import Run

@@ -21,9 +21,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 from raytabdl import TabularClassifier, TabularRegressor, TimeOrder
 from raytabdl.classic.lightgbm import LightGBM
-from raytabdl.ensemble import fold_of, trial_of
 from raytabdl.exceptions import DataError, SettingError
 from raytabdl.metrics import CLASSIFICATION
+from raytabdl.names import fold_of, trial_of
 from raytabdl.networks.mlp import ShapedMLP
 from raytabdl.persistence import MANIFEST
 from raytabdl.space import Choices

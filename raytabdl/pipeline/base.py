@@ -150,6 +150,19 @@ class Pipeline(ABC):
         """Whether a training is so far beyond its best point that it finds no better one, in epochs or iterations."""
         return not self.is_told_whole and n_done > self.far_beyond * n_at_best + n_full / 27
 
+    def _passed(self, n_done: int) -> Point:
+        """The point of a further budget that is reached at once, since there is nothing to train."""
+        self.budget += 1
+        return Point(
+            self.budget,
+            n_done,
+            train_loss=None,
+            rung_loss=self.best_loss,
+            learning_rate=None,
+            training_s=0.0,
+            evaluation_s=0.0,
+        )
+
     def _evaluate(self, truth: Truth, predictions: Array) -> tuple[float, bool]:
         """The rung loss, and whether it is the best so far, whose scaled predictions are kept then."""
         loss, temperature = rung_loss(truth.y, predictions, self.target, truth.weights)

@@ -47,16 +47,7 @@ class ClassicPipeline(Pipeline):
         while self.budget < self.horizon.max_budget:
             is_over = self.budget >= trained_to and self._trained_s >= (self.horizon.seconds or math.inf)
             if is_over or self._is_far_beyond(n_done, self.best_iterations, n_full):
-                self.budget += 1
-                yield Point(
-                    self.budget,
-                    n_done,
-                    train_loss=None,
-                    rung_loss=self.best_loss,
-                    learning_rate=None,
-                    training_s=0.0,
-                    evaluation_s=0.0,
-                )
+                yield self._passed(n_done)
                 continue
             began = time.perf_counter()
             if self.budget >= trained_to:

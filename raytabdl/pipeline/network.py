@@ -95,16 +95,7 @@ class NetworkPipeline(Pipeline):
         while self.budget < self.horizon.max_budget:
             n_done, n_epochs = self._training.n_epochs_done, self._training.n_epochs
             if stopping.ends(n_done, self._best_epoch) or self._is_far_beyond(n_done, self._best_epoch, n_epochs):
-                self.budget += 1
-                yield Point(
-                    self.budget,
-                    n_done,
-                    train_loss=None,
-                    rung_loss=self.best_loss,
-                    learning_rate=None,
-                    training_s=0.0,
-                    evaluation_s=0.0,
-                )
+                yield self._passed(n_done)
                 continue
             self.last_epoch = epoch = next(self._training.epochs())
             began = time.perf_counter()

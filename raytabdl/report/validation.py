@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from raytabdl.analysis.permutation import permutation_importance
 from raytabdl.decisions import as_measured, decided
-from raytabdl.ensemble import Ensemble, fold_of, trial_of
+from raytabdl.ensemble import Ensemble
 from raytabdl.inputs import Array, Inputs, Weights
 from raytabdl.metrics import Metric, usual
+from raytabdl.names import fold_of, trial_of
 from raytabdl.predictor import Predictor
 from raytabdl.report.facts import Calibration, Confusion, Feature, Features, Residuals, Validation
 from raytabdl.run_folder import RunFolder

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from raytabdl.clock import Clock
-from raytabdl.ensemble import LEAST_BAGS, Ensemble, fold_of, fold_trial, trial_of
+from raytabdl.ensemble import LEAST_BAGS, Ensemble
 from raytabdl.history import BAG, PORTFOLIO, QUICK, History, Result, Status, trial_seed
+from raytabdl.names import fold_of, fold_trial, trial_of
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import Suggestion
 from raytabdl.search.bags import Bag, next_fold, seconds_to_complete

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 
-from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_of
+from raytabdl.ensemble import Ensemble, EnsembleBuilder
 from raytabdl.exceptions import CorruptModelError
 from raytabdl.excess import Bounds, Stored, excess
 from raytabdl.inputs import Error, Weights
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
+from raytabdl.names import fold_of
 from raytabdl.run_folder import RunFolder
 
 MOST_MEMBERS = 1_000

@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 from raytabdl.component import Horizon
-from raytabdl.ensemble import Ensemble, EnsembleBuilder, fold_trial, trial_of
+from raytabdl.ensemble import Ensemble, EnsembleBuilder
 from raytabdl.history import BAG, Change, History, Result, Seconds, Status, Trial, trial_seed
 from raytabdl.metrics import logged
+from raytabdl.names import fold_trial, trial_of
 from raytabdl.quick import QuickResult, train_quick
 from raytabdl.runtime.cores import n_cores
 from raytabdl.runtime.run import Run

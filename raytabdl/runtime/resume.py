@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 
 from raytabdl.component import Config
-from raytabdl.ensemble import trial_of
 from raytabdl.history import QUICK, Change, Result, Status, Trial, read_records
+from raytabdl.names import trial_of
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime.limits import TOO_SLOW
 from raytabdl.runtime.searcher import Suggestion

@@ -12,8 +12,8 @@ from ray.tune.search import Searcher
 from ray.tune.search.bohb import TuneBOHB
 
 from raytabdl.component import Config
-from raytabdl.ensemble import trial_of
 from raytabdl.history import PORTFOLIO, trial_seed
+from raytabdl.names import trial_of
 from raytabdl.runtime.controller import NotKept
 from raytabdl.runtime.trainable import Report
 from raytabdl.search.brackets import Race

@@ -12,10 +12,11 @@ import pytest
 from click.testing import CliRunner
 
 from raytabdl import TabularClassifier, TabularRegressor, cli
-from raytabdl.ensemble import Ensemble, fold_of
+from raytabdl.ensemble import Ensemble
 from raytabdl.exceptions import RunFolderError
 from raytabdl.inputs import Inputs
 from raytabdl.metrics import Metric
+from raytabdl.names import fold_of
 from raytabdl.persistence import write_array
 from raytabdl.report import validation
 from raytabdl.report.collect import collect, outcome

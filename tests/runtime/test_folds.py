@@ -11,8 +11,9 @@ import pytest
 from raytabdl import TabularClassifier, TabularRegressor, datasets
 from raytabdl.classic.lightgbm import LightGBM
 from raytabdl.clock import Clock
-from raytabdl.ensemble import Ensemble, fold_of, trial_of
+from raytabdl.ensemble import Ensemble
 from raytabdl.history import Change, History, Result, Seconds, Status, Trial
+from raytabdl.names import fold_of, trial_of
 from raytabdl.networks.mlp import ShapedMLP
 from raytabdl.pipeline import load_model
 from raytabdl.quick import with_quick
