@@ -140,12 +140,11 @@ class Connection:
 
     def _run(self) -> None:
         try:
-            with _PROCESS.lock:
-                # The search's own imports take a second. They are done here, beside the quick models, and not beside
-                # ray.init: two threads that import parts of Ray at once may each see the other's half.
-                import raytabdl.runtime.tune  # noqa: F401
-
             self._cluster = connect(self._n_cpus, dashboard=self._dashboard)
+            with _PROCESS.lock:
+                # The search's own imports take seconds. They are done here, beside the quick models, and not beside
+                # ray.init, which mostly waits: two threads that import parts of Ray at once may each see half of it.
+                import raytabdl.runtime.tune  # noqa: F401
         except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits for the cluster
             self._error = error
         self._is_settled.set()

@@ -71,6 +71,7 @@ def search(run: Run, history: History, connection: Connection, interrupt: Interr
         most_trial_seconds=planned.most_trial_seconds if is_timed else math.inf,
         n_trials=run.settings.n_trials,
         n_workers=n_workers,
+        is_own_ray=cluster.is_own,
         resources=resources,
         ensemble_size=run.settings.ensemble_size,
         seed=run.settings.seed,

@@ -24,7 +24,7 @@ from raytabdl.history import History
 from raytabdl.metrics import Metric
 from raytabdl.quick import with_quick
 from raytabdl.run_folder import RunFolder
-from raytabdl.runtime.controller import NotKept, registered, without_snapshots
+from raytabdl.runtime.controller import NotKept, in_started_workers, registered, without_snapshots
 from raytabdl.runtime.ensemble_actor import start_ensemble_actor
 from raytabdl.runtime.folds import Folds
 from raytabdl.runtime.gpus import UnseenGpus
@@ -77,6 +77,8 @@ class Search:
     most_trial_seconds: float
     n_trials: int | None
     n_workers: int
+    is_own_ray: bool
+    """Whether Ray was started for this process alone, on this machine."""
     resources: Mapping[str, float]
     """What Ray is asked for, for each trial."""
     ensemble_size: int
@@ -162,7 +164,8 @@ def run_search(
         ),
     )
     try:
-        with quiet(), survived(), without_snapshots(), registered(_trainable(search, actor.name)) as trainable:
+        workers = in_started_workers() if search.is_own_ray else contextlib.nullcontext()
+        with quiet(), survived(), without_snapshots(), workers, registered(_trainable(search, actor.name)) as trainable:
             tuner(trainable).fit()
         keep_events(search.folder)
         for logger in loggers:

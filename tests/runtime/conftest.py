@@ -188,6 +188,7 @@ def search_run(
         most_trial_seconds=math.inf,
         n_trials=16,
         n_workers=2,
+        is_own_ray=False,
         resources={"CPU": 1.0},
         ensemble_size=10,
         seed=0,
