@@ -99,9 +99,16 @@ def _pss(process: psutil.Process) -> int:
 
 
 def _busy_seconds() -> float:
-    """Of all processors since the machine was started: user, nice, system and interrupts."""
-    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split()[1:9])
-    return (user + nice + system + irq + softirq) / _TICKS
+    return busy_seconds(Path("/proc/stat").read_text())
+
+
+def busy_seconds(stat: str) -> float:
+    """Of all processors since the machine was started, by the first line of /proc/stat.
+
+    User, nice, system, interrupts, and what the host of a virtual machine has given to others.
+    """
+    user, nice, system, _, _, irq, softirq, steal, *_ = map(int, stat.split()[1:9])
+    return (user + nice + system + irq + softirq + steal) / _TICKS
 
 
 def _own_seconds() -> float:

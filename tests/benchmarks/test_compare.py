@@ -11,7 +11,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from benchmarks.compare import standings
+from benchmarks.compare import standings, watch
 from benchmarks.compare.cells import Key, Record
 from benchmarks.compare.report import check_was_run, of_version
 from benchmarks.compare.scores import UnusablePredictionsError, score
@@ -198,3 +198,8 @@ def test_the_report_is_of_the_newest_version_that_was_run_on_many_tables_where_n
     runs = {"aa11": "abcd", "bb22": "ab", "cc33": "b"}
     records = [Record(Key("raytabdl", table, 0, 60.0), v, "m") for v, tables in runs.items() for table in tables]
     assert {r.version for r in of_version(records, None)} == {"bb22"}
+
+
+def test_what_the_host_of_a_virtual_machine_gives_to_others_is_no_idle_time():
+    seconds = watch.busy_seconds("cpu 100 20 30 5000 40 5 5 60 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n")
+    assert seconds == pytest.approx(220 / os.sysconf("SC_CLK_TCK"))
