@@ -185,7 +185,7 @@ class EnsembleBuilder:
 
         What has fallen out of the best stays out: losses are only ever added.
         """
-        looked_at = {*self.candidates(), *(own for folds in self._bags().values() for own in folds)}
+        looked_at = {*self.candidates(), *(own for folds in self.bags().values() for own in folds)}
         for member in self.predictions.keys() - looked_at:
             del self.predictions[member]
 
@@ -237,7 +237,7 @@ class EnsembleBuilder:
         the folds and the further rows are worth more than what its rows can tell. Else, and while there
         is but one bag, selected on fold 0. Either way a trial is represented by its models of all folds that there are.
         """
-        bags = self._bags()
+        bags = self.bags()
         of_bags = self.limit and self.limit.of_bags(bags)
         if self.other_folds and self._are_enough(bags, of_bags) and self._are_as_good(list(bags), of_bags):
             out_of_fold = {m: np.concatenate([self.predictions[f] for f in own]) for m, own in bags.items()}
@@ -277,7 +277,7 @@ class EnsembleBuilder:
         factors = tuned_factors(y, mean, self.metric, weights)
         return replace(ensemble, loss=self.metric.loss(y, decided(mean, factors), weights), factors=factors)
 
-    def _bags(self) -> dict[str, list[str]]:
+    def bags(self) -> dict[str, list[str]]:
         """The models of all folds by their member on fold 0, where there are all: the ``n_best`` of the lowest losses.
 
         By the mean over the folds: among many trials those that are best on fold 0 alone owe it to chance.

@@ -35,19 +35,19 @@ class Bounds:
 
 
 def excess(
-    stored: Mapping[str, Stored], told: Collection[str], bounds: Bounds, *, n_best: int, n_folds: int
+    stored: Mapping[str, Stored], told: Collection[str], bounds: Bounds, *, n_best: int, bags: Collection[str] = ()
 ) -> list[str]:
     """The members without which the others are within the bounds, or as near as they may come; worth least first.
 
     First go points of trials that are neither their best by the metric nor by the usual loss, then whole trials, with
     their models of all folds. Never in excess are those that were ``told`` in an ensemble, quick models, of each family
-    the best trial, and the trials among the ``n_best`` by the metric, by the usual loss or, of the bags, by the mean
-    over all ``n_folds``. Losses are only ever added, so what is not among the best will not be: an ensemble, which is
+    the best trial, the trials among the ``n_best`` by the metric or by the usual loss, and those of the ``bags`` that
+    are selected among. Losses are only ever added, so what is not among the best will not be: an ensemble, which is
     selected among the ``n_best``, is the same as with all members.
     """
     n_members, n_bytes = len(stored), sum(own.n_bytes for own in stored.values())
     found: list[str] = []
-    for members in _dispensable(stored, told, n_best, n_folds):
+    for members in _dispensable(stored, told, n_best, bags):
         if bounds.hold(n_members, n_bytes):
             break
         found += members
@@ -56,7 +56,9 @@ def excess(
     return found
 
 
-def _dispensable(stored: Mapping[str, Stored], told: Collection[str], n_best: int, n_folds: int) -> Iterator[list[str]]:
+def _dispensable(
+    stored: Mapping[str, Stored], told: Collection[str], n_best: int, bags: Collection[str]
+) -> Iterator[list[str]]:
     """What may go together, worth least first."""
     by_loss = _best_of_trials(stored, lambda member: stored[member].loss)
     by_usual_loss = _best_of_trials(stored, lambda member: stored[member].usual_loss)
@@ -70,11 +72,11 @@ def _dispensable(stored: Mapping[str, Stored], told: Collection[str], n_best: in
         if member not in superseded:
             of_trials.setdefault(trial_of(member), []).append(member)
     places: dict[str, int] = {}
-    for in_order in (by_loss, by_usual_loss, _bags(stored, by_loss, n_folds)):
+    for in_order in (by_loss, by_usual_loss):
         for place, trial in enumerate(in_order):
             places[trial] = min(place, places.get(trial, place))
     of_families = {stored[member].family: trial for trial, member in reversed(by_usual_loss.items())}
-    needed = {trial for trial, place in places.items() if place < n_best} | {*of_families.values()}
+    needed = {trial for trial, place in places.items() if place < n_best} | {*of_families.values(), *bags}
     # A trial without a place has lost its model of fold 0: those of the other folds are of no use.
     for trial in sorted(of_trials, key=lambda trial: -places.get(trial, len(stored))):
         if trial not in needed:
@@ -88,13 +90,3 @@ def _best_of_trials(stored: Mapping[str, Stored], loss: Callable[[str], float]) 
     for member in sorted(on_first, key=lambda member: (loss(member), -budget_of(member))):
         best.setdefault(trial_of(member), member)
     return best
-
-
-def _bags(stored: Mapping[str, Stored], best: Mapping[str, str], n_folds: int) -> list[str]:
-    """The trials with models of all folds, the lowest mean loss first."""
-    losses = {trial: {0: stored[member].loss} for trial, member in best.items()}
-    for member, own in stored.items():
-        if fold_of(member) > 0 and trial_of(member) in losses:
-            losses[trial_of(member)][fold_of(member)] = own.loss
-    whole = [trial for trial, of_folds in losses.items() if 1 < len(of_folds) == n_folds]
-    return sorted(whole, key=lambda trial: sum(losses[trial].values()))

@@ -481,7 +481,7 @@ def test_bags_are_kept_though_many_are_better_on_the_first_fold():
     assert {trial_of(member) for member in builder.candidates()} == {"0", "1", "2"}
     builder.metric = REGRESSION["mae"]
     assert set(builder.ensemble().trial_weights()) <= {"a", "b", "0", "1", "2"}
-    assert list(builder._bags()) == ["a@9", "b@9"]
+    assert list(builder.bags()) == ["a@9", "b@9"]
 
 
 def test_of_equal_candidates_the_one_that_was_trained_for_longest_is_taken():

@@ -21,8 +21,8 @@ def stored(losses, *, usual=None, families=None, n_bytes=1):
     return {m: Stored(loss, usual.get(m, loss), families.get(m, "mlp"), n_bytes) for m, loss in losses.items()}
 
 
-def deleted(members, n_members, *, told=(), n_bytes=math.inf, n_best=1, n_folds=1):
-    return excess(members, told, Bounds(n_members, n_bytes), n_best=n_best, n_folds=n_folds)
+def deleted(members, n_members, *, told=(), n_bytes=math.inf, n_best=1, bags=()):
+    return excess(members, told, Bounds(n_members, n_bytes), n_best=n_best, bags=bags)
 
 
 def test_within_the_bounds_nothing_is_in_excess():
@@ -66,24 +66,34 @@ def test_what_was_told_and_quick_models_and_the_best_of_each_family_are_never_in
 
 def test_a_trial_goes_with_its_models_of_all_folds():
     members = stored({"0@1": 1.0, "1@1": 2.0, "1.1@1": 2.0, "1.2@1": 2.0, "2@1": 1.5})
-    assert deleted(members, 4, n_best=1, n_folds=4) == ["1@1", "1.1@1", "1.2@1"]
-    assert deleted(members, 4, n_best=1, n_folds=3) == ["2@1"]  # then it is a bag, and the best one
-    assert deleted(members, 0, told={"1.1@1"}, n_folds=4) == ["1@1", "1.2@1", "2@1"]
+    assert deleted(members, 4) == ["1@1", "1.1@1", "1.2@1"]
+    assert deleted(members, 4, bags={"1"}) == ["2@1"]
+    assert deleted(members, 0, told={"1.1@1"}) == ["1@1", "1.2@1", "2@1"]
 
 
 def test_models_of_further_folds_whose_first_is_gone_are_the_first_to_go():
-    assert deleted(stored({"0@1": 1.0, "1@1": 2.0, "2.1@1": 0.1}), 2, n_best=1, n_folds=3) == ["2.1@1"]
+    assert deleted(stored({"0@1": 1.0, "1@1": 2.0, "2.1@1": 0.1}), 2) == ["2.1@1"]
+
+
+def test_a_bag_of_too_little_gain_takes_no_place_of_one_that_may_be_selected():
+    """By the mean over the folds it is the best; on fold 0 it gains less than half of what the best trial does."""
+    builder = EnsembleBuilder(np.zeros(4), RMSE, n_best=1, worst_loss=1.0, other_folds=[np.zeros(4)])
+    for member, error in {"0@9": 0.1, "1@9": 0.4, "1.1@9": 0.4, "2@9": 0.7, "2.1@9": 0.0}.items():
+        builder.add(member, np.full(4, error))
+    bags = {trial_of(member) for member in builder.bags()}
+    assert deleted(stored(builder.losses), 0, bags=bags) == ["2@9", "2.1@9"]
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 10_000), st.sampled_from(["rmse", "mae"]))
-def test_the_ensembles_of_a_run_are_those_of_one_that_deletes_nothing(seed, name):
+@given(st.integers(0, 10_000), st.sampled_from(["rmse", "mae"]), st.sampled_from([math.inf, 2.5]))
+def test_the_ensembles_of_a_run_are_those_of_one_that_deletes_nothing(seed, name, worst_loss):
     """Members come one after another, of trials on several rungs, some of which become bags."""
     rng = np.random.default_rng(seed)
     n_folds, n_best, n_rows = 3, 3, 12
     y = [rng.normal(size=n_rows) for _ in range(n_folds)]
     whole, bounded = (
-        EnsembleBuilder(y[0], REGRESSION[name], size=5, n_best=n_best, other_folds=y[1:]) for _ in range(2)
+        EnsembleBuilder(y[0], REGRESSION[name], size=5, n_best=n_best, worst_loss=worst_loss, other_folds=y[1:])
+        for _ in range(2)
     )
     told, families = set(), {}
     skills = rng.uniform(0.2, 3.0, 15)
@@ -107,7 +117,8 @@ def test_the_ensembles_of_a_run_are_those_of_one_that_deletes_nothing(seed, name
             )
             for member, loss in bounded.losses.items()
         }
-        for member in excess(members, told, Bounds(8, math.inf), n_best=n_best, n_folds=n_folds):
+        bags = {trial_of(member) for member in bounded.bags()}
+        for member in excess(members, told, Bounds(8, math.inf), n_best=n_best, bags=bags):
             assert member not in told
             del bounded.losses[member], bounded.predictions[member]
     assert len(bounded.losses) < len(whole.losses)

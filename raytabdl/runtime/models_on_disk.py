@@ -10,7 +10,7 @@ from raytabdl.exceptions import CorruptModelError
 from raytabdl.excess import Bounds, Stored, excess
 from raytabdl.inputs import Error, Weights
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
-from raytabdl.names import fold_of
+from raytabdl.names import fold_of, trial_of
 from raytabdl.run_folder import RunFolder
 
 MOST_MEMBERS = 1_000
@@ -68,8 +68,8 @@ class ModelsOnDisk:
                 del self._n_bytes[member]
                 deleted.append(member)
         stored = {member: self._stored[member] for member in builder.losses if member in self._stored}
-        n_folds = 1 + len(builder.other_folds)
-        for member in excess(stored, self._told, bounds, n_best=builder.n_best, n_folds=n_folds):
+        bags = {trial_of(member) for member in builder.bags()}
+        for member in excess(stored, self._told, bounds, n_best=builder.n_best, bags=bags):
             if is_awaited():
                 break
             self._folder.delete(member)
