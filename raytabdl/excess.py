@@ -41,9 +41,9 @@ def excess(
 
     First go points of trials that are neither their best by the metric nor by the usual loss, then whole trials, with
     their models of all folds. Never in excess are those that were ``told`` in an ensemble, quick models, of each family
-    the best trial, the trials among the ``n_best`` by the metric or by the usual loss, and those of the ``bags`` that
-    are selected among. Losses are only ever added, so what is not among the best will not be: an ensemble, which is
-    selected among the ``n_best``, is the same as with all members.
+    the best trial, the trials among the ``n_best`` by the metric or by the usual loss, and those of the ``bags``
+    that are selected among, or are in the making. Losses are only ever added, so what is not among the best will not
+    be: an ensemble, which is selected among the ``n_best``, is the same as with all members.
     """
     n_members, n_bytes = len(stored), sum(own.n_bytes for own in stored.values())
     found: list[str] = []

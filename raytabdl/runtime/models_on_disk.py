@@ -68,7 +68,7 @@ class ModelsOnDisk:
                 del self._n_bytes[member]
                 deleted.append(member)
         stored = {member: self._stored[member] for member in builder.losses if member in self._stored}
-        bags = {trial_of(member) for member in builder.bags()}
+        bags = {trial_of(member) for member in builder.bags()} | self._in_the_making(builder)
         for member in excess(stored, self._told, bounds, n_best=builder.n_best, bags=bags):
             if is_awaited():
                 break
@@ -76,6 +76,18 @@ class ModelsOnDisk:
             del self._stored[member], self._n_bytes[member]
             deleted.append(member)
         return deleted
+
+    def _in_the_making(self, builder: EnsembleBuilder) -> set[str]:
+        """The trials that are trained on the other folds and may become bags, by what the driver has written of them.
+
+        By the time that one is whole it may be among the best again, which it is no more on fold 0.
+        """
+        statuses = self._folder.history().statuses
+        failed = {trial_of(name) for name, status in statuses.items() if status.is_failure}
+        begun = {trial_of(name) for name in statuses if fold_of(name) > 0}
+        models = {(trial_of(member), fold_of(member)) for member in builder.losses}
+        folds = range(1 + len(builder.other_folds))
+        return {trial for trial in begun - failed if not all((trial, fold) in models for fold in folds)}
 
     def _look_at(self, member: str, builder: EnsembleBuilder) -> Stored:
         loss = builder.losses[member]

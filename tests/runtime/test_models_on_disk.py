@@ -13,8 +13,10 @@ import pytest
 
 from raytabdl import run_folder
 from raytabdl.ensemble import Ensemble
+from raytabdl.history import Change, History, Status, Trial
 from raytabdl.inputs import Array, TaskType
 from raytabdl.metrics import metric
+from raytabdl.names import fold_of
 from raytabdl.persistence import make_folder, write_array
 from raytabdl.run_folder import RunFolder
 from raytabdl.runtime import models_on_disk
@@ -40,6 +42,14 @@ def publish(folder: RunFolder, member: str, seed: int) -> Array:
     predictions = np.stack([np.where(Y == 0, right, 1 - right), np.where(Y == 1, right, 1 - right)], axis=1)
     model = make_folder(folder.model(member))
     (model / "pipeline.json").write_text(json.dumps({"config": {"model": "mlp"}}))
+    write_array(folder.predictions / f"{member}.npy", predictions)
+    return predictions
+
+
+def write(folder: RunFolder, member: str, n_wrong: int) -> Array:
+    """Predictions of a member that are wrong on so many rows, in the place of others."""
+    classes = np.where(np.arange(N_ROWS) < n_wrong, 1 - Y, Y)
+    predictions = np.stack([0.2 + 0.6 * (classes == 0), 0.2 + 0.6 * (classes == 1)], axis=1)
     write_array(folder.predictions / f"{member}.npy", predictions)
     return predictions
 
@@ -130,6 +140,35 @@ def test_what_was_told_before_a_run_was_killed_is_kept_when_it_goes_on(folder: R
     deleted = ModelsOnDisk(folder, 0).bound(builder, lambda: False)
     assert deleted
     assert {worst, second} <= set(folder.members())
+
+
+def test_a_bag_in_the_making_keeps_its_first_model_though_its_trial_falls_behind(folder: RunFolder) -> None:
+    for fold in (1, 2):
+        write_array(folder.path / "validation" / f"{fold:04d}.npy", Y)
+    builder = replace(folder.builder(ACCURACY, 10), n_best=1)
+    for i, n_wrong in enumerate((1, 20, 20, 20)):  # none but the first is among the best
+        publish(folder, f"000{i}@9", 0)
+        builder.add(f"000{i}@9", write(folder, f"000{i}@9", n_wrong))
+    history = History(folder.trials)
+    for name in ("0001", "0002", "0003", "0001.1", "0002.1", "0002.2"):
+        history.append(Trial(name, {"model": "mlp"}, "random", 0, 0, fold_of(name)))
+    history.append(Change("0002.1", Status.FAILED, 1.0, "it is broken"))
+    on_disk = ModelsOnDisk(folder, 0)
+
+    def bound() -> list[str]:
+        deleted = on_disk.bound(builder, lambda: False)
+        for member in deleted:
+            del builder.losses[member]
+        return sorted(deleted)
+
+    assert bound() == ["0002@9", "0003@9"]
+    publish(folder, "0001.1@9", 0)
+    builder.add("0001.1@9", write(folder, "0001.1@9", 20))
+    assert bound() == []
+    builder.worst_loss = 0.1  # once it is whole it is kept if it may be selected
+    publish(folder, "0001.2@9", 0)
+    builder.add("0001.2@9", write(folder, "0001.2@9", 20))
+    assert bound() == ["0001.1@9", "0001.2@9", "0001@9"]
 
 
 def test_nothing_is_deleted_while_somebody_waits_for_the_end(folder: RunFolder) -> None:
