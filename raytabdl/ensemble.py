@@ -158,6 +158,8 @@ class EnsembleBuilder:
     predictions: dict[str, Array] = field(default_factory=dict)
     losses: dict[str, float] = field(default_factory=dict)
     limit: InferLimit | None = None
+    refused: set[str] = field(default_factory=set)
+    """Members whose loss is not finite, which no ensemble can hold."""
 
     def add(self, member: str, predictions: Array) -> float:
         """Keeps a member's predictions and returns their loss; not finite ones are refused with infinity."""
@@ -179,6 +181,14 @@ class EnsembleBuilder:
         if math.isfinite(loss):
             self.predictions[member] = predictions
             self.losses[member] = loss
+        else:
+            self.refused.add(member)
+
+    def forget(self, member: str) -> None:
+        """Lets go of a member that was deleted; it may come again."""
+        self.losses.pop(member, None)
+        self.predictions.pop(member, None)
+        self.refused.discard(member)
 
     def release(self) -> None:
         """Lets go of the predictions that no selection looks at; ``predictions`` must read them anew where asked.

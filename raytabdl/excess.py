@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -39,11 +40,12 @@ def excess(
 ) -> list[str]:
     """The members without which the others are within the bounds, or as near as they may come; worth least first.
 
-    First go points of trials that are neither their best by the metric nor by the usual loss, then whole trials, with
-    their models of all folds. Never in excess are those that were ``told`` in an ensemble, quick models, of each family
-    the best trial, the trials among the ``n_best`` by the metric or by the usual loss, and those of the ``bags``
-    that are selected among, or are in the making. Losses are only ever added, so what is not among the best will not
-    be: an ensemble, which is selected among the ``n_best``, is the same as with all members.
+    First go members whose loss is infinite, which no ensemble can hold, then points of trials that are neither their
+    best by the metric nor by the usual loss, then whole trials, with their models of all folds. Never in excess are
+    those that were ``told`` in an ensemble, quick models, of each family the best trial, the trials among the
+    ``n_best`` by the metric or by the usual loss, and those of the ``bags`` that are selected among, or are in the
+    making. Losses are only ever added, so what is not among the best will not be: an ensemble, which is selected among
+    the ``n_best``, is the same as with all members.
     """
     n_members, n_bytes = len(stored), sum(own.n_bytes for own in stored.values())
     found: list[str] = []
@@ -60,22 +62,24 @@ def _dispensable(
     stored: Mapping[str, Stored], told: Collection[str], n_best: int, bags: Collection[str]
 ) -> Iterator[list[str]]:
     """What may go together, worth least first."""
-    by_loss = _best_of_trials(stored, lambda member: stored[member].loss)
-    by_usual_loss = _best_of_trials(stored, lambda member: stored[member].usual_loss)
-    best = {*by_loss.values(), *by_usual_loss.values()}
     free = [member for member in stored if member not in told and not member.startswith(QUICK)]
-    superseded = {member for member in free if fold_of(member) == 0 and member not in best}
-    for member in sorted(superseded, key=lambda member: (-stored[member].loss, member)):
+    usable = {member: own for member, own in stored.items() if math.isfinite(own.loss)}
+    yield from ([member] for member in free if member not in usable)
+    by_loss = _best_of_trials(usable, lambda member: usable[member].loss)
+    by_usual_loss = _best_of_trials(usable, lambda member: usable[member].usual_loss)
+    best = {*by_loss.values(), *by_usual_loss.values()}
+    superseded = {member for member in free if member in usable and fold_of(member) == 0 and member not in best}
+    for member in sorted(superseded, key=lambda member: (-usable[member].loss, member)):
         yield [member]
     of_trials: dict[str, list[str]] = {}
     for member in free:
-        if member not in superseded:
+        if member in usable and member not in superseded:
             of_trials.setdefault(trial_of(member), []).append(member)
     places: dict[str, int] = {}
     for in_order in (by_loss, by_usual_loss):
         for place, trial in enumerate(in_order):
             places[trial] = min(place, places.get(trial, place))
-    of_families = {stored[member].family: trial for trial, member in reversed(by_usual_loss.items())}
+    of_families = {usable[member].family: trial for trial, member in reversed(by_usual_loss.items())}
     needed = {trial for trial, place in places.items() if place < n_best} | {*of_families.values(), *bags}
     # A trial without a place has lost its model of fold 0: those of the other folds are of no use.
     for trial in sorted(of_trials, key=lambda trial: -places.get(trial, len(stored))):

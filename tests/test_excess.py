@@ -84,6 +84,12 @@ def test_a_bag_of_too_little_gain_takes_no_place_of_one_that_may_be_selected():
     assert deleted(stored(builder.losses), 0, bags=bags) == ["2@9", "2.1@9"]
 
 
+def test_what_no_ensemble_can_hold_goes_first_and_is_the_best_of_no_family():
+    members = stored({"0@1": 1.0, "1@1": math.inf, "2@1": 2.0, "2.1@1": math.inf}, families={"1@1": "tabm"})
+    assert deleted(members, 3) == ["1@1"]
+    assert deleted(members, 0, bags={"2"}) == ["1@1", "2.1@1"]
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 10_000), st.sampled_from(["rmse", "mae"]), st.sampled_from([math.inf, 2.5]))
 def test_the_ensembles_of_a_run_are_those_of_one_that_deletes_nothing(seed, name, worst_loss):

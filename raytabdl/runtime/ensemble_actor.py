@@ -52,10 +52,13 @@ class EnsembleActor:
 
     async def add(self, member: str) -> None:
         """Takes a member whose predictions lie in the run folder; adding it twice changes nothing."""
-        if member in self._builder.losses:
+        if member in self._builder.losses or member in self._builder.refused:
             return
         loss = await asyncio.to_thread(self._measure, member)
+        if loss is None:
+            return
         if not math.isfinite(loss):
+            self._builder.refused.add(member)
             return
         self._builder.losses[member] = loss
         self._is_stale = True
@@ -80,20 +83,24 @@ class EnsembleActor:
         self._is_awaited.clear()
         return self._ensemble
 
-    def _measure(self, member: str) -> float:
-        """The loss of a member; infinite where it was deleted since it was told of.
+    def _measure(self, member: str) -> float | None:
+        """The loss of a member; None where it was deleted since it was told of.
 
         Its predictions are read again if a selection looks at them: many come in the time of one.
         """
         predictions = self._folder.find_predictions(member)
-        return math.inf if predictions is None else self._builder.loss_of(member, predictions)
+        return None if predictions is None else self._builder.loss_of(member, predictions)
 
     async def _select(self) -> None:
         while self._is_stale:
             self._is_stale = False
             began = time.monotonic()
-            predictions, losses = self._builder.predictions.copy(), dict(self._builder.losses)
-            builder = replace(self._builder, predictions=predictions, losses=losses)
+            builder = replace(
+                self._builder,
+                predictions=self._builder.predictions.copy(),
+                losses=self._builder.losses.copy(),
+                refused=self._builder.refused.copy(),
+            )
             self._holdout = await asyncio.to_thread(builder.holdout)
             if self._holdout is None:
                 continue
@@ -106,7 +113,7 @@ class EnsembleActor:
                 await asyncio.to_thread(self._folder.append_trajectory, seconds, ensemble)
                 self._on_disk.tell(ensemble)
             for member in await asyncio.to_thread(self._on_disk.bound, builder, self._is_awaited.is_set):
-                del self._builder.losses[member]
+                self._builder.forget(member)
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._is_awaited.wait(), pause_seconds(time.monotonic() - began))
 

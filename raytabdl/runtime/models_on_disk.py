@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 
@@ -48,7 +49,8 @@ class ModelsOnDisk:
         Below the bounds only sizes are looked at. Members whose model is gone, or is being replaced by one of the same
         trial, which will be told of again, are among them.
         """
-        for member in builder.losses.keys() - self._n_bytes.keys():
+        members = [*builder.losses, *sorted(builder.refused)]
+        for member in set(members) - self._n_bytes.keys():
             if is_awaited():
                 return []
             self._n_bytes[member] = self._folder.n_bytes(member)
@@ -59,7 +61,7 @@ class ModelsOnDisk:
         if bounds.hold(len(self._n_bytes), n_bytes):
             return []
         deleted: list[str] = []
-        for member in builder.losses.keys() - self._stored.keys():
+        for member in set(members) - self._stored.keys():
             if is_awaited():
                 return deleted
             try:
@@ -67,7 +69,7 @@ class ModelsOnDisk:
             except CorruptModelError:
                 del self._n_bytes[member]
                 deleted.append(member)
-        stored = {member: self._stored[member] for member in builder.losses if member in self._stored}
+        stored = {member: self._stored[member] for member in members if member in self._stored}
         bags = {trial_of(member) for member in builder.bags()} | self._in_the_making(builder)
         for member in excess(stored, self._told, bounds, n_best=builder.n_best, bags=bags):
             if is_awaited():
@@ -90,8 +92,8 @@ class ModelsOnDisk:
         return {trial for trial in begun - failed if not all((trial, fold) in models for fold in folds)}
 
     def _look_at(self, member: str, builder: EnsembleBuilder) -> Stored:
-        loss = builder.losses[member]
-        usual_loss = self._usual_loss(member, builder) if fold_of(member) == 0 else loss
+        loss = builder.losses.get(member, math.inf)
+        usual_loss = self._usual_loss(member, builder) if fold_of(member) == 0 and math.isfinite(loss) else loss
         return Stored(loss, usual_loss, self._folder.family(member), self._n_bytes[member])
 
     def _usual_loss(self, member: str, builder: EnsembleBuilder) -> float:

@@ -177,15 +177,16 @@ def test_a_long_run_keeps_no_more_models_than_it_may_and_its_ensemble_is_that_of
 
     actor, most = start(folder), 45  # the best forty are never in excess
     ray.get(actor.__ray_call__.remote(lambda self: setattr(self._on_disk, "_most_members", most)))
-    predictions = members(80)
-    for member in predictions:
+    predictions, broken = members(80), {"0099@1": np.full((N_ROWS, 3), np.nan)}
+    for member in (*broken, *predictions):
         write_json(make_folder(folder.model(member)) / "pipeline.json", {"config": {"model": "mlp"}})
-    publish(folder, predictions)
-    ray.get([actor.add.remote(member) for member in predictions])
+    publish(folder, {**broken, **predictions})
+    ray.get([actor.add.remote(member) for member in (*broken, *predictions)])
     ends = time.monotonic() + 60
     while len(folder.members()) > most or len(list(folder.models.iterdir())) > most:
         assert time.monotonic() < ends
         time.sleep(0.1)
+    assert not set(broken) & set(folder.members())
     told = {member for _, ensemble in folder.read_trajectory() for member in ensemble.weights}
     assert told <= set(folder.members()) == {path.name for path in folder.models.iterdir()}
     deleted = next(member for member in predictions if member not in folder.members())

@@ -171,6 +171,21 @@ def test_a_bag_in_the_making_keeps_its_first_model_though_its_trial_falls_behind
     assert bound() == ["0001.1@9", "0001.2@9", "0001@9"]
 
 
+def test_members_of_an_infinite_loss_count_and_are_deleted_first(folder: RunFolder) -> None:
+    for i in range(4):
+        publish(folder, f"000{i}@1", i)
+    write_array(folder.predictions / "0001@1.npy", np.full((N_ROWS, 2), np.nan))
+    builder = folder.builder(ACCURACY, 10)  # as where a run goes on
+    assert builder.refused == {"0001@1"}
+    on_disk = ModelsOnDisk(folder, 3)
+    for member in (deleted := on_disk.bound(builder, lambda: False)):
+        builder.forget(member)
+    assert deleted == ["0001@1"]
+    assert not folder.model("0001@1").exists()
+    assert builder.refused == set()
+    assert on_disk.bound(builder, lambda: False) == []
+
+
 def test_nothing_is_deleted_while_somebody_waits_for_the_end(folder: RunFolder) -> None:
     for i in range(100):
         publish(folder, f"{i:04d}@1", i)
