@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from raytabdl.inputs import Error, Weights
 from raytabdl.metrics import CLASSIFICATION, REGRESSION
 from raytabdl.names import fold_of, trial_of
 from raytabdl.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
 
 MOST_MEMBERS = 1_000
 """As many are read in seconds, where a run is resumed, its actor comes back or another ensemble is selected."""
@@ -33,7 +36,7 @@ class ModelsOnDisk:
     def __init__(self, folder: RunFolder, most_members: int = MOST_MEMBERS) -> None:
         self._folder = folder
         self._most_members = most_members
-        self._told = {member for _, ensemble in folder.read_trajectory() for member in ensemble.weights}
+        self._kept = {member for _, ensemble in folder.read_trajectory() for member in ensemble.weights}
         if folder.ensemble.exists():  # of a run that was interrupted, and goes on
             self.tell(folder.read_ensemble())
         self._n_bytes: dict[str, int] = {}
@@ -41,7 +44,7 @@ class ModelsOnDisk:
 
     def tell(self, ensemble: Ensemble) -> None:
         """From now on the members of an ensemble are kept; it is told after it was written."""
-        self._told.update(ensemble.weights)
+        self._kept.update(ensemble.weights)
 
     def bound(self, builder: EnsembleBuilder, is_awaited: Callable[[], bool]) -> list[str]:
         """The members of a builder that were in excess, and are deleted; few or none where somebody waits for the end.
@@ -71,13 +74,23 @@ class ModelsOnDisk:
                 deleted.append(member)
         stored = {member: self._stored[member] for member in members if member in self._stored}
         bags = {trial_of(member) for member in builder.bags()} | self._in_the_making(builder)
-        for member in excess(stored, self._told, bounds, n_best=builder.n_best, bags=bags):
+        for member in excess(stored, self._kept, bounds, n_best=builder.n_best, bags=bags):
             if is_awaited():
                 break
-            self._folder.delete(member)
-            del self._stored[member], self._n_bytes[member]
-            deleted.append(member)
+            if self._delete(member):
+                del self._stored[member], self._n_bytes[member]
+                deleted.append(member)
         return deleted
+
+    def _delete(self, member: str) -> bool:
+        """Whether a member is deleted; one that the disk does not let go of is kept, and not tried again."""
+        try:
+            self._folder.delete(member)
+        except OSError as error:
+            logger.warning("the model %s cannot be deleted, and is kept: %s", member, error)
+            self._kept.add(member)
+            return False
+        return True
 
     def _in_the_making(self, builder: EnsembleBuilder) -> set[str]:
         """The trials that are trained on the other folds and may become bags, by what the driver has written of them.

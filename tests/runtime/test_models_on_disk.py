@@ -186,6 +186,26 @@ def test_members_of_an_infinite_loss_count_and_are_deleted_first(folder: RunFold
     assert on_disk.bound(builder, lambda: False) == []
 
 
+def test_what_cannot_be_deleted_is_said_and_kept_and_the_others_are_deleted(
+    folder: RunFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    builder = replace(folder.builder(metric("log_loss", TaskType.BINARY), 10), n_best=1)
+    for i in range(4):
+        builder.add(f"000{i}@1", publish(folder, f"000{i}@1", i))
+    best, *_, second, worst = sorted(builder.losses, key=builder.losses.__getitem__)
+    stubborn = folder.predictions / f"{worst}.npy"
+    stubborn.unlink()
+    stubborn.mkdir()  # no file, and so not to be unlinked
+    on_disk = ModelsOnDisk(folder, 3)
+    assert on_disk.bound(builder, lambda: False) == []
+    assert f"the model {worst} cannot be deleted" in caplog.text
+    caplog.clear()
+    assert on_disk.bound(builder, lambda: False) == [second]
+    assert caplog.text == ""
+    assert folder.holds(worst)
+    assert folder.holds(best)
+
+
 def test_nothing_is_deleted_while_somebody_waits_for_the_end(folder: RunFolder) -> None:
     for i in range(100):
         publish(folder, f"{i:04d}@1", i)
