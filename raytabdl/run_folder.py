@@ -107,6 +107,11 @@ class RunFolder:
         return self.path / "trajectory.jsonl"
 
     @property
+    def deleted(self) -> Path:
+        """What a long run has deleted, a line for each member."""
+        return self.path / "deleted.jsonl"
+
+    @property
     def phases(self) -> Path:
         return self.path / "phases.jsonl"
 
@@ -246,9 +251,13 @@ class RunFolder:
         return member
 
     def delete(self, member: str) -> None:
-        """Deletes a member's predictions, then its model: one without predictions is none."""
+        """Deletes a member's predictions, then its model, and notes it: one without predictions is none.
+
+        The note comes last, since a full disk has room for it only then.
+        """
         self._predictions_of(member).unlink(missing_ok=True)
         shutil.rmtree(self.model(member), ignore_errors=True)
+        append_line(self.deleted, json.dumps({"member": member}))
 
     def holds(self, member: str) -> bool:
         """Whether a member was published and not deleted since."""

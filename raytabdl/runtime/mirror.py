@@ -15,12 +15,15 @@ from types import TracebackType
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
 from raytabdl.exceptions import RunFolderError
+from raytabdl.lines import read_lines
 from raytabdl.persistence import MANIFEST, make_folder, whole_folder, write_bytes
 
 PUSH_SECONDS = 10.0
 """Between two looks at what is new in the folder."""
 
-_LOGS = ("trials.jsonl", "curves.jsonl", "trajectory.jsonl", "phases.jsonl")
+_DELETED = "deleted.jsonl"
+
+_LOGS = ("trials.jsonl", "curves.jsonl", "trajectory.jsonl", "phases.jsonl", _DELETED)
 """What grows line by line, and names the other files."""
 
 _LEFT_OUT = ("tune", "cache", "memouts")
@@ -52,8 +55,8 @@ class Mirror:
     """Sends what is new in ``folder`` to a store while the block goes on, and the rest when it ends.
 
     A file is sent before those that name it, and a checkpoint as one object; so at any time the store holds a run
-    that can be gone on with. Models that the run has deleted are deleted there too. While the store cannot be reached
-    the run goes on in its folder.
+    that can be gone on with. Models that the run says it has deleted are deleted there too; what only lacks here, such
+    as that of a folder which somebody deletes, stays. While the store cannot be reached the run goes on in its folder.
     """
 
     def __init__(self, folder: Path, uri: str) -> None:
@@ -102,6 +105,7 @@ class Mirror:
         """Sends what is new or has changed, and deletes the models that the run has deleted."""
         if not self.folder.exists():
             return  # the run failed before it had one
+        deleted = [record["member"] for record in read_lines(self.folder / _DELETED)]
         logs = {name: path.read_bytes() for name in _LOGS if (path := self.folder / name).exists()}
         predictions = [file for file in self._files() if file[0].startswith(f"{_PREDICTIONS}/")]
         others = [file for file in self._files() if not file[0].startswith(f"{_PREDICTIONS}/") and file[0] != MANIFEST]
@@ -115,10 +119,11 @@ class Mirror:
                 self._sent[name] = (0, 0, len(content))
         if (self.folder / MANIFEST).exists():
             self._put(MANIFEST, (self.folder / MANIFEST).read_bytes())
-        if (self.folder / "run.json").exists():  # else it is the whole folder that somebody deletes
-            here = {name for name, _ in predictions}
-            for name in [name for name in self._sent if name.startswith(f"{_PREDICTIONS}/") and name not in here]:
-                self._delete(PurePosixPath(name).name.removesuffix(".npy"))
+        here = {name for name, _ in predictions}
+        for member in deleted:
+            name = f"{_PREDICTIONS}/{member}.npy"
+            if name in self._sent and name not in here:  # else it was published anew
+                self._delete(member)
 
     def __enter__(self) -> Mirror:
         self._thread.start()

@@ -87,6 +87,8 @@ class ModelsOnDisk:
         try:
             self._folder.delete(member)
         except OSError as error:
+            if not self._folder.holds(member):
+                return True
             logger.warning("the model %s cannot be deleted, and is kept: %s", member, error)
             self._kept.add(member)
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,10 +95,32 @@ def test_a_model_that_the_run_has_deleted_is_deleted_in_the_store(run: Path, uri
         (run / name).write_text("anew")
     mirror.push()
     assert [files(store)[name] for name in ("models/0000@1/network.json", "predictions/0000@1.npy")] == ["anew"] * 2
-    shutil.rmtree(run / "predictions")
-    (run / "run.json").unlink()  # a whole folder that goes is no reason to delete its copy
+
+
+def test_what_lacks_in_the_folder_without_the_run_having_deleted_it_stays_in_the_store(
+    run: Path, uri: str, tmp_path: Path
+) -> None:
+    """As while somebody deletes the folder, whose files go in any order."""
+    mirror, store = Mirror(run, uri), tmp_path / "store" / "run"
     mirror.push()
-    assert "predictions/0000@1.npy" in files(store)
+    kept = files(store)
+    shutil.rmtree(run / "predictions")
+    shutil.rmtree(run / "models")
+    mirror.push()
+    assert files(store) == kept
+
+
+def test_what_was_brought_in_part_takes_nothing_from_the_store(run: Path, uri: str, tmp_path: Path) -> None:
+    mirror, store = Mirror(run, uri), tmp_path / "store" / "run"
+    mirror.push()
+    (store / "checkpoints" / "0000.tar").write_text("no archive")
+    kept = files(store)
+    there = Mirror(tmp_path / "there", uri)
+    with pytest.raises(tarfile.ReadError):
+        there.pull()
+    (tmp_path / "there" / "predictions" / "0000@1.npy").unlink(missing_ok=True)
+    there.push()
+    assert files(store) == kept
 
 
 def test_a_checkpoint_that_is_replaced_while_it_is_read_is_not_sent(run: Path, uri: str) -> None:
