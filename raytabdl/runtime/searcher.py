@@ -72,6 +72,7 @@ class PortfolioBOHB(NotKept, TuneBOHB):
         Searcher.__init__(self, metric="loss", mode="min")
         self._metric_op = 1.0
         self._max_concurrent = 0
+        self._most_running = 0
         self._space = sampler.space
         self.running: set[str] = set()
         self.paused: set[str] = set()
@@ -92,8 +93,13 @@ class PortfolioBOHB(NotKept, TuneBOHB):
 
     @property
     def n_workers(self) -> int:
-        """How many trials are trained at once."""
-        return max(1, self._max_concurrent)
+        """How many trials are trained at once, by what was seen: there may be CPUs for more, but no GPU or memory."""
+        most = max(1, self._max_concurrent)
+        return min(most, self._most_running) if self._most_running else most
+
+    def note_running(self, n_running: int) -> None:
+        """So many trials are trained now."""
+        self._most_running = max(self._most_running, n_running)
 
     @property
     def has_enough(self) -> bool:

@@ -153,7 +153,7 @@ def run_search(
             storage_path=str(search.folder.tune),
             stop=_TimeIsUp(search, scheduler, is_interrupted),
             callbacks=[
-                _Watch(search.history, scheduler, actor, metrics, watch),
+                _Watch(searcher, scheduler, actor, metrics, watch),
                 *([_ClusterSize(searcher, scheduler)] if search.follows_cluster else []),
                 unseen_gpus,
                 *loggers,
@@ -250,17 +250,17 @@ class _TimeIsUp(NotKept, Stopper):
 
 
 class _Watch(NotKept, Callback):
-    """Tells the progress display and the metrics how the search stands, at most twice a second."""
+    """Tells the progress display, the metrics and the searcher how the search stands, at most twice a second."""
 
     def __init__(
         self,
-        history: History,
+        searcher: PortfolioBOHB,
         scheduler: AsynchronousHyperBandForBOHB,
         actor: _LateActor,
         metrics: RunMetrics,
         watch: Callable[[Snapshot], None],
     ) -> None:
-        self._history = history
+        self._searcher = searcher
         self._scheduler = scheduler
         self._actor = actor
         self._metrics = metrics
@@ -277,6 +277,7 @@ class _Watch(NotKept, Callback):
         self._scheduler.kill_late()
         self._actor.ask()
         n_running, ensemble = len(self._scheduler.running()), self._actor.incumbent()
+        self._searcher.note_running(n_running)
         self._metrics.write(n_running, ensemble)
         self._watch(Snapshot(n_running, ensemble.loss if ensemble else None))
 

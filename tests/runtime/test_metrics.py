@@ -156,6 +156,13 @@ def test_they_are_written_at_most_twice_a_second(monkeypatch: pytest.MonkeyPatch
         def running(self) -> list[Any]:
             return [object()]
 
+    class Searcher:
+        def __init__(self) -> None:
+            self.noted: set[int] = set()
+
+        def note_running(self, n_running: int) -> None:
+            self.noted.add(n_running)
+
     class Actor:
         def ask(self) -> None:
             pass
@@ -170,13 +177,14 @@ def test_they_are_written_at_most_twice_a_second(monkeypatch: pytest.MonkeyPatch
         def write(self, n_running: int, ensemble: Ensemble | None) -> None:
             self.times.append(now)
 
-    now, written = 1000.0, Written()
+    now, written, searcher = 1000.0, Written(), Searcher()
     monkeypatch.setattr(tune.time, "monotonic", lambda: now)
-    watch = tune._Watch(History(), Scheduler(), Actor(), written, lambda snapshot: None)  # type: ignore[arg-type]
+    watch = tune._Watch(searcher, Scheduler(), Actor(), written, lambda snapshot: None)  # type: ignore[arg-type]
     for step in range(100):  # of 50 ms
         now = 1000.0 + step / 20
         watch.on_step_end(step, [])
     assert written.times == pytest.approx([1000.0 + i / 2 for i in range(10)])
+    assert searcher.noted == {1}
 
 
 WITHOUT_RAY = """

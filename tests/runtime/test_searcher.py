@@ -175,6 +175,17 @@ def test_no_more_trials_run_than_there_are_workers() -> None:
     assert conversation.trial() == "0003"
 
 
+def test_there_are_as_many_workers_as_were_seen_to_train_at_once() -> None:
+    """There are CPUs for four, and GPUs for two."""
+    searcher = Conversation(max_concurrent=4).searcher
+    assert searcher.n_workers == 4
+    for n_running in (0, 1, 2, 1):
+        searcher.note_running(n_running)
+    assert searcher.n_workers == 2
+    searcher.set_max_concurrency(1)  # a node has left
+    assert searcher.n_workers == 1
+
+
 def test_a_suggestion_waits_while_a_promotion_is_due() -> None:
     conversation = Conversation(portfolio=portfolio())
     first, second, third = (conversation.trial() for _ in range(3))
