@@ -12,7 +12,7 @@ from raytabdl.history import BAG, PORTFOLIO, QUICK, History, Result, Status, tri
 from raytabdl.names import fold_of, fold_trial, trial_of
 from raytabdl.runtime.recorder import Recorder
 from raytabdl.runtime.searcher import Suggestion
-from raytabdl.search.bags import Bag, next_fold, seconds_to_complete
+from raytabdl.search.bags import Bag, leaves_a_share, next_fold, seconds_to_complete
 from raytabdl.space import ROOT
 
 BASELINE = "dummy"
@@ -45,6 +45,8 @@ class _Best:
 
     results: dict[str, Result] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    of_bags_s: float = 0.0
+    """Those of all folds but the first."""
     _spent: dict[str, float] = field(default_factory=dict)
     _n_seen: int = 0
 
@@ -52,6 +54,7 @@ class _Best:
         for result in history.results[self._n_seen :]:
             name = result.trial_id
             if fold_of(name) > 0:
+                self.of_bags_s += result.seconds.total
                 continue
             self._spent[name] = self._spent.get(name, 0.0) + result.seconds.total
             if name not in self.results or result.rung_loss < self.results[name].rung_loss:
@@ -67,6 +70,8 @@ class _Known:
     n_records: int = -1
     ensemble: Ensemble | None = None
     bags: list[Bag] = field(default_factory=list)
+    taken_s: float = 0.0
+    """What the folds that were begun take of the workers, those that train included."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +82,8 @@ class Folds:
     was tried, only those of the ensemble get a bag, and only when there is just time to complete them: another family
     may be worth more. From then on they get it at once, unless they wait at a rung, from which they may yet go up; and
     all others that are wanted when there is just time for them, until which the search goes on. Where fold 0 has few
-    rows, those of the portfolio are not kept waiting: what they are worth is only known by all rows, and among many
-    trials fold 0 finds ones that are best on its own rows by chance.
+    rows, those of the portfolio are not kept waiting, as long as they leave the search its share: what they are worth
+    is only known by all rows, and among many trials fold 0 finds ones that are best on its own rows by chance.
     """
 
     history: History
@@ -134,12 +139,14 @@ class Folds:
     def _is_due(self, bag: Bag) -> bool:
         """Whether a bag is begun while the search goes on: it cannot go up any more, and is worth it.
 
-        That is a member of the ensemble, or what is known to work on other tables, where fold 0 tells little of it.
+        That is a member of the ensemble, or what is known to work on other tables, where fold 0 tells little of it and
+        the search has had its share.
         """
         if self.history.statuses[bag.trial_id] is Status.PAUSED:
             return False
         is_known = self.history.trials[bag.trial_id].origin in (PORTFOLIO, QUICK)
-        return bag.worth > 0 or (is_known and self.n_valid < N_SURE)
+        has_room = leaves_a_share(self._known.taken_s, self.clock.elapsed(), self.n_workers())
+        return bag.worth > 0 or (is_known and self.n_valid < N_SURE and has_room)
 
     def is_pressed(self) -> bool:
         """Whether there is no more time than the ensemble's bags take."""
@@ -159,7 +166,7 @@ class Folds:
     def _bags(self, ensemble: Ensemble) -> list[Bag]:
         known = self._known
         if known.n_records != self.history.n_records or known.ensemble != ensemble:
-            known.bags = self._wanted_bags(ensemble)
+            known.bags, known.taken_s = self._wanted_bags(ensemble), self._taken_s()
             known.n_records, known.ensemble = self.history.n_records, ensemble
         return known.bags
 
@@ -177,12 +184,23 @@ class Folds:
         bags = []
         for trial_id, worth in self._wanted(ensemble).items():
             if self.history.statuses[trial_id] is not Status.RUNNING and trial_id not in failed:  # on whatever fold
-                trial, seconds = self.history.trials[trial_id], self._best.seconds[trial_id]
-                if trial.origin == QUICK:  # it was left when Ray was ready; its folds train to the end
-                    seconds *= self.max_budget / self._best.results[trial_id].budget * self.longer_than_quick
-                least = seconds * (SHORTEST if trial.config[ROOT] in self.networks else 1.0)
+                seconds = self._seconds(trial_id)
+                is_network = self.history.trials[trial_id].config[ROOT] in self.networks
+                least = seconds * (SHORTEST if is_network else 1.0)
                 bags.append(Bag(trial_id, worth, seconds, least, frozenset(begun[trial_id])))
         return bags
+
+    def _seconds(self, trial_id: str) -> float:
+        """What one more fold of a trial is expected to take."""
+        seconds = self._best.seconds[trial_id]
+        if self.history.trials[trial_id].origin == QUICK:  # it was left when Ray was ready; its folds train to the end
+            seconds *= self.max_budget / self._best.results[trial_id].budget * self.longer_than_quick
+        return seconds
+
+    def _taken_s(self) -> float:
+        """The seconds of workers that folds took which have ended, and that those which train are expected to take."""
+        running = [name for name, status in self.history.statuses.items() if status is Status.RUNNING]
+        return self._best.of_bags_s + sum(self._seconds(trial_of(name)) for name in running if fold_of(name) > 0)
 
     def _wanted(self, ensemble: Ensemble) -> dict[str, float]:
         """The trials worth a bag with what puts them in order: above 0 a weight in the ensemble, below it a rank.

@@ -8,6 +8,12 @@ from dataclasses import dataclass
 MARGIN = 1.15
 """A fold is begun where so many times what the first one took is left."""
 
+MOST_SHARE, START_SECONDS = 0.5, 60.0
+"""Of the time that has passed, and beyond it, what bags may take before the search goes on.
+
+With the start a run of five minutes has those of its portfolio first; an hour does not begin with half an hour of them.
+"""
+
 
 @dataclass(frozen=True)
 class Bag:
@@ -60,6 +66,17 @@ def next_fold(
             return None
         chosen = in_part[0]
     return chosen.trial_id, missing[chosen.trial_id][0]
+
+
+def leaves_a_share(taken_s: float, passed_s: float, n_workers: int) -> bool:
+    """Whether the search has had its share, so that one more bag may go before it.
+
+    ``taken_s`` are the seconds of all workers that the bags begun so far take, ``passed_s`` those of the run.
+
+    >>> [leaves_a_share(taken_s, passed_s=100.0, n_workers=2) for taken_s in (220.0, 221.0)]
+    [True, False]
+    """
+    return taken_s <= n_workers * (START_SECONDS + MOST_SHARE * passed_s)
 
 
 def seconds_to_complete(bags: Collection[Bag], n_folds: int, n_workers: int) -> float:

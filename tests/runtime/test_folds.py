@@ -205,6 +205,28 @@ def test_where_the_first_fold_has_few_rows_all_that_is_known_to_work_gets_a_bag_
     assert replace(folds, n_valid=1_000).next() is None
 
 
+def test_where_the_first_fold_has_few_rows_the_search_goes_on_once_bags_have_taken_half_of_the_time() -> None:
+    """Two folds of a minute for each of four: by two workers a minute and half of the time that has passed."""
+    history = history_of({f"000{i}": Status.COMPLETED for i in range(4)}, seconds=60.0)
+
+    def begun(elapsed: float, ensemble: dict[str, float]) -> list[str]:
+        folds = replace(folds_of(history, ensemble), clock=Clock.start(3600.0, spent_s=elapsed), end_s=3600.0)
+        names = []
+        while (due := folds.next()) is not None:
+            names.append(due.trial_id)
+            history.append(Trial(due.trial_id, due.config, "bag", -1, 0, due.fold))
+        return names
+
+    assert begun(100.0, {}) == ["0000.1", "0000.2", "0001.1", "0001.2"]  # 0, then 120 of 220 s
+    assert begun(110.0, {"0002@9": 1.0}) == ["0002.1", "0002.2"]  # of the ensemble it is at once
+    for trial in ("0000", "0001", "0002"):
+        for fold in (1, 2):
+            history.append(Result(f"{trial}.{fold}", 9, 1.0, 1.0, {}, Seconds(50.0), 1.0, f"{trial}.{fold}@9"))
+            history.append(Change(f"{trial}.{fold}", Status.COMPLETED, 1.0))
+    assert begun(179.0, {}) == []  # 300 s were taken
+    assert begun(181.0, {}) == ["0003.1", "0003.2"]
+
+
 def test_the_folds_begin_early_where_the_portfolio_is_through() -> None:
     weights = {"0000@9": 1.0}
     through = history_of({"0000": Status.COMPLETED, "0001": Status.PAUSED})

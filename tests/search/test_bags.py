@@ -1,6 +1,6 @@
 import pytest
 
-from raytabdl.search.bags import MARGIN, Bag, next_fold, seconds_to_complete
+from raytabdl.search.bags import MARGIN, START_SECONDS, Bag, leaves_a_share, next_fold, seconds_to_complete
 
 
 def bag(trial_id, worth, *folds, seconds=1.0, least_seconds=None):
@@ -105,3 +105,12 @@ def test_three_folds_take_two_workers_as_long_as_four():
 @pytest.mark.parametrize("is_early", [True, False])
 def test_what_ends_just_in_time_is_begun(is_early):
     assert next_of([bag("a", 1.0, seconds=20.0)], 2, 20.0 * MARGIN, is_early=is_early) == ("a", 1)
+
+
+def test_the_search_has_half_of_the_time_but_for_a_start():
+    assert leaves_a_share(START_SECONDS, 0.0, 1)
+    assert not leaves_a_share(START_SECONDS + 1, 0.0, 1)
+    hour = 3600.0
+    assert leaves_a_share(hour / 2, hour, 1)
+    assert not leaves_a_share(hour / 2 + START_SECONDS + 1, hour, 1)
+    assert leaves_a_share(4 * hour / 2, hour, 4)
