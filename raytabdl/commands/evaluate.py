@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from raytabdl.commands.arguments import RUN
 from raytabdl.commands.console import show_table
 from raytabdl.tables import read_table
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=RUN)
 @click.argument("table", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--target", metavar="COLUMN", help="The column of the truth.  [default: the one of the fit]")
 @click.option("--json", "as_json", is_flag=True, help="The same, for programs.")

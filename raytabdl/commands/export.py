@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from raytabdl.commands.arguments import RUN
+
 
 @click.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=RUN)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from raytabdl.commands.arguments import RUN
 from raytabdl.commands.console import show_table
 
 N_PAIRS = 5
@@ -14,7 +15,7 @@ N_PAIRS = 5
 
 
 @click.command("importance")
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--model", metavar="NAME", help="Only trials of this network or classic model.")
 @click.option("--budget", type=click.IntRange(min=1), help="[default: the largest that 10 trials reached]")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the forests.")

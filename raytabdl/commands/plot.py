@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from raytabdl.commands.arguments import RUN
 from raytabdl.commands.benchmark_source import open_benchmark, source_options
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def _figure_options(command: F) -> F:
 
 
 def _run_options(command: F) -> F:
-    return click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))(_out(command))
+    return click.argument("run", type=RUN)(_out(command))
 
 
 def _open_run(path: Path) -> RunFolder:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
+from raytabdl.commands.arguments import PRESET, RUN
 from raytabdl.commands.console import show_table
 from raytabdl.commands.study import ProgressLine, counted, read_tasks, study_options
-
-_PRESETS = click.Choice(("small", "medium", "full"))
 
 
 @click.group("portfolio")
@@ -22,13 +21,13 @@ def portfolio() -> None:
 
 @portfolio.command()
 @study_options
-@click.option("--preset", type=_PRESETS, default="medium", show_default=True, help="The space of the candidates.")
+@click.option("--preset", type=PRESET, default="medium", show_default=True, help="The space of the candidates.")
 @click.option("--design", "n_design", type=click.IntRange(min=0), default=32, show_default=True, help="Of each family.")
 @click.option(
     "--run",
     "runs",
     multiple=True,
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=RUN,
     help="A run whose best configurations are candidates too; may be repeated.",
 )
 def evaluate(
@@ -128,7 +127,7 @@ def learn(
 
 @portfolio.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--preset", type=_PRESETS, default="medium", show_default=True, help="The space that it has to fit.")
+@click.option("--preset", type=PRESET, default="medium", show_default=True, help="The space that it has to fit.")
 def show(file: Path, preset: str) -> None:
     """Show the members of the portfolio in FILE, and what becomes of them in a space."""
     import pandas as pd

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from raytabdl.commands.arguments import RUN
 from raytabdl.commands.console import show_table
 
 
 @click.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=RUN)
 @click.option(
     "--time-limit",
     type=click.FloatRange(min=0, min_open=True),

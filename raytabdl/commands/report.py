@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from raytabdl.commands.arguments import RUN
+
 if TYPE_CHECKING:
     from raytabdl.predictor import Predictor
     from raytabdl.run_folder import RunFolder
 
 
 @click.command("report")
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=RUN)
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

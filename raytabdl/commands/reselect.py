@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from raytabdl.commands.arguments import RUN
+
 
 @click.command()
-@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--metric", "metric_name", metavar="NAME", help="What to select by.  [default: that of the fit]")
 @click.option("--size", type=click.IntRange(min=1), help="Picks at most: fewer members predict faster.  [default: 25]")
 @click.option(

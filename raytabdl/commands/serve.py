@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
+from raytabdl.commands.arguments import RUN
+
 
 @click.command()
-@click.argument("model", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("model", type=RUN)
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True)
 @click.option("--host", default="127.0.0.1", show_default=True, help="What to listen on; 0.0.0.0 is every interface.")
 def serve(model: Path, port: int, host: str) -> None:
