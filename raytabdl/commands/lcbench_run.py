@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from raytabdl.commands.arguments import PRESET
 from raytabdl.commands.study import ProgressLine, counted, read_tasks, study_options
 
 
 @click.command("run")
 @study_options
-@click.option("--preset", type=click.Choice(("small", "medium", "full")), default="small", show_default=True)
+@click.option("--preset", type=PRESET, default="small", show_default=True)
 @click.option("--configs", "n_configs", type=click.IntRange(min=1), default=200, show_default=True)
 @click.option("--seeds", "n_seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Of each of them.")
 @click.option("--epochs", "n_epochs", type=click.IntRange(min=1), default=50, show_default=True)

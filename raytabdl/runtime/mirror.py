@@ -82,7 +82,10 @@ class Mirror:
             raise RunFolderError(f"{self.uri} cannot be written; check address and credentials: {error}") from error
 
     def pull(self) -> None:
-        """Brings the run into the folder. Raises RunFolderError where there is none, or it cannot be read."""
+        """Brings the run into the folder; a checkpoint that is broken is said and left out.
+
+        Raises RunFolderError where there is none, or it cannot be read.
+        """
         stored = self._stored()
         if "run.json" not in stored:
             raise RunFolderError(f"{self.uri} holds no run: it has no run.json")
@@ -93,7 +96,11 @@ class Mirror:
             with self._store.open_input_stream(f"{self._root}/{name}") as file:
                 content = file.read()
             if path.parts[0] == _CHECKPOINTS:
-                _unpack(content, self.folder / path.with_suffix(""))
+                try:
+                    _unpack(content, self.folder / path.with_suffix(""))
+                except tarfile.TarError as error:
+                    said = f"{self.uri}/{name} is no whole checkpoint, its trial begins anew: {error}"
+                    warnings.warn(said, UserWarning, stacklevel=3)
             else:
                 make_folder((self.folder / name).parent)
                 write_bytes(self.folder / name, content)
@@ -204,7 +211,7 @@ class Mirror:
 
 def _unpack(content: bytes, folder: Path) -> None:
     """Writes the files of a checkpoint; what is no plain file of it, or leads out of the folder, is left out."""
-    with whole_folder(folder) as temporary, tarfile.open(fileobj=io.BytesIO(content)) as archive:
+    with whole_folder(folder) as temporary, tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
         for entry in archive:
             path = PurePosixPath(entry.name)
             file = archive.extractfile(entry) if entry.isreg() else None
