@@ -32,18 +32,20 @@ def floats(values: pd.Series, name: str) -> NDArray[np.float64]:
     elif dtype.kind == "m":
         return np.asarray(values.dt.total_seconds().to_numpy(np.float64, na_value=np.nan))
     elif dtype.kind == "M":
-        _refuse_values(values, "numbers", name)
+        _refuse_values(values, np.ones(len(values), bool), "numbers", name)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        return values.to_numpy(np.float64)
     if pd.api.types.is_numeric_dtype(values.dtype) or dtype.kind == "b":
         return np.asarray(values.to_numpy(np.float64, na_value=np.nan))
-    if any(isinstance(value, str) for value in values.head(100)):
+    cells = values.to_numpy(object)
+    if any(isinstance(value, str) for value in cells[:100]):
         warnings.warn(f"column {name!r} held numbers in training and holds strings here; they are read", stacklevel=5)
-    present = values[values.notna()]
-    read = np.array([as_number(value) for value in present], np.float64)
-    is_bad = np.isnan(read)
-    is_bad[is_bad] = [not (isinstance(value, str) and is_missing(value)) for value in present[is_bad]]
-    _refuse_values(present[is_bad], "numbers", name)
-    result = np.full(len(values), np.nan)
-    result[values.notna().to_numpy()] = read
+    is_present = pd.notna(cells)
+    result = np.full(len(cells), np.nan)
+    result[is_present] = [as_number(value) for value in cells[is_present]]
+    is_bad = is_present & np.isnan(result)
+    is_bad[is_bad] = [not (isinstance(value, str) and is_missing(value)) for value in cells[is_bad]]
+    _refuse_values(values, is_bad, "numbers", name)
     return result
 
 
@@ -151,7 +153,7 @@ def _stamps_of_objects(values: pd.Series, name: str) -> NDArray[np.datetime64]:
         stamps = read.to_numpy("datetime64[us]")
     else:
         stamps = np.array([_stamp(value) for value in present], "datetime64[us]")
-    _refuse_values(present[np.isnat(stamps)], "dates", name)
+    _refuse_values(present, np.isnat(stamps), "dates", name)
     result = np.full(len(values), np.datetime64("NaT"), "datetime64[us]")
     result[is_present] = stamps
     return result
@@ -164,9 +166,10 @@ def _stamp(value: object) -> np.datetime64:
     return np.datetime64(value, "us") if isinstance(value, datetime.date) else np.datetime64("NaT")
 
 
-def _refuse_values(bad: pd.Series, wanted: str, name: str) -> None:
+def _refuse_values(values: pd.Series, is_bad: NDArray[np.bool_], wanted: str, name: str) -> None:
     """Raises DataError where there are bad values."""
-    if len(bad):
+    if is_bad.any():
+        bad = values[is_bad]
         raise DataError(
             f"column {name!r} held {wanted} in training and has {len(bad)} values that are none here, the first is "
             f"{bad.iloc[0]!r} at index {bad.index[0]}; mend them or make them missing"

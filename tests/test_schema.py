@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from raytabdl.exceptions import DataError
 from raytabdl.frames import to_frame
 from raytabdl.schema import MAX_LEVELS, Kind, Schema, infer_schema, without_twins
+from raytabdl.schema.levels import MISSING
 
 N = 6
 DATES = pd.date_range("2020-01-01", periods=N)
@@ -88,6 +89,68 @@ def test_any_column_is_encoded_without_changing_the_table(values):
     np.testing.assert_array_equal(one.numeric, inputs.numeric[[2]])
     np.testing.assert_array_equal(one.categorical, inputs.categorical[[2]])
     assert len(schema.encode(frame.iloc[:0])) == 0
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("values", [pytest.param(v, id=k) for k, v in {**NUMBERS, **DATETIMES, **CATEGORIES}.items()])
+def test_a_row_is_encoded_alone_as_among_many(values):
+    frame = frame_of(values)
+    schema = infer_schema(frame)
+    many = schema.encode(frame.iloc[np.tile(np.arange(N), 10)])
+    for row in range(N):
+        alone = schema.encode(frame.iloc[[row]])
+        np.testing.assert_array_equal(alone.numeric[0], many.numeric[row])
+        np.testing.assert_array_equal(alone.categorical[0], many.categorical[row])
+
+
+SIZES, TOWNS, SHARES = [0.0, 1, 2, 3, 4, 5], ["a", "b", None, "1", "true", "0.5"], np.float32([0.1, 0.2, 0.3] * 2)
+ODD_CELLS = [
+    *(("size", cell, np.nan) for cell in (None, pd.NA, np.nan, pd.NaT, "", " nan", "?", np.inf)),
+    *(("size", cell, 3.0) for cell in (3, 3.0, np.int8(3), "3", " 3.0 ", decimal.Decimal(3), np.float32(3))),
+    *(("size", cell, 1.0) for cell in (True, np.True_, fractions.Fraction(1))),
+    *(("town", cell, MISSING) for cell in (None, pd.NA, np.nan, pd.NaT, decimal.Decimal("NaN"))),
+    *(("town", cell, "") for cell in ("unseen", "", "A", "a ", "nan", 2, 0.1, b"a", (1, 2), datetime.date(2020, 1, 1))),
+    *(("town", cell, "1") for cell in ("1", 1, 1.0, np.int8(1), np.float32(1), decimal.Decimal(1))),
+    *(("town", cell, "true") for cell in ("true",)),
+    *(("town", cell, "0.5") for cell in (0.5, np.float32(0.5), decimal.Decimal("0.5"))),
+    *(("share", cell, str(float(np.float32(0.1)))) for cell in (float(np.float32(0.1)), str(float(np.float32(0.1))))),
+    *(("share", cell, "") for cell in (0.1, "0.1", None)),
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("n_others", [0, 40])
+@pytest.mark.parametrize(("name", "cell", "expected"), ODD_CELLS)
+def test_an_odd_cell_is_the_same_alone_and_among_others(name, cell, expected, n_others):
+    frame = pd.DataFrame({"size": SIZES, "town": TOWNS, "share": pd.Categorical(SHARES)})
+    schema = infer_schema(frame)
+    others = {"size": [2.0], "town": ["b"], "share": [0.25]}
+    cells = {key: [cell if key == name else None, *other * n_others] for key, other in others.items()}
+    inputs = schema.encode(pd.DataFrame({key: pd.Series(own, dtype=object) for key, own in cells.items()}))
+    column = next(column for column in schema.columns if column.name == name)
+    if column.kind is Kind.NUMBER:
+        np.testing.assert_array_equal(inputs.numeric[0, 0] + column.origin, expected)
+    else:
+        code = inputs.categorical[0, ["town", "share"].index(name)]
+        assert ["", *column.levels][code] == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, str])
+def test_the_categories_of_a_row_are_levels_whatever_their_dtype(dtype):
+    """A float32 is written with the digits of a float64, by which its level is known."""
+    frame = frame_of(pd.Categorical(SHARES.astype(dtype)))
+    schema = infer_schema(frame)
+    codes = [schema.encode(frame.iloc[[row]]).categorical[0, 0] for row in range(N)]
+    assert codes == schema.encode(frame.iloc[np.tile(np.arange(N), 10)]).categorical[:N, 0].tolist() == [1, 2, 3] * 2
+
+
+@pytest.mark.parametrize("n_rows", [1, 40])
+@pytest.mark.parametrize("cell", [["a"], {"a": 1}, np.arange(2)])
+def test_a_container_in_a_cell_is_refused_also_alone(n_rows, cell):
+    schema = infer_schema(pd.DataFrame({"town": list("aabb"), "size": range(4)}))
+    rows = pd.DataFrame({"town": pd.Series([cell] * n_rows, dtype=object), "size": 1})
+    with pytest.raises(DataError, match="'town' of dtype object holds values that are neither numbers nor categories"):
+        schema.encode(rows)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from raytabdl.inputs import Inputs
 from raytabdl.schema.levels import MAX_LEVELS, MISSING, factorize
 from raytabdl.values import date_part, days, floats, of_texts
 from raytabdl.words import word_counts
+
+N = TypeVar("N", np.float32, np.int32)
 
 LARGEST = 1e30  # float32 ends at 3.4e38; sums and squares of scaled values must stay below it
 
@@ -61,6 +64,11 @@ class Column:
         """Whether values that are no level are nothing new: the rare ones, or all that were not missing."""
         return len(self.levels) >= MAX_LEVELS or self.levels == (MISSING,)
 
+    @cached_property
+    def code_of(self) -> Mapping[str, int]:
+        """The code of each level."""
+        return {level: code for code, level in enumerate(self.levels, start=1)}
+
     def read(self, values: pd.Series) -> NDArray[np.float64]:
         """The numbers of a column of numbers, or of dates as days since 1970 in UTC; NaN where a value is missing."""
         if self.form:
@@ -92,16 +100,17 @@ class Schema:
         Columns are matched by name; unknown columns are ignored and unseen categories share code 0, both with a
         warning. Raises DataError where a column is missing or a number cannot be read.
         """
-        frame = self._aligned(to_frame(table))
-        n_rows = len(frame)
-        numeric, categorical = [], []
-        words, read = self._words(frame), {}
+        frame = to_frame(table)
+        aligned = self._aligned(frame)
+        numeric: list[NDArray[np.float32]] = []
+        categorical: list[NDArray[np.int32]] = []
+        words, read = self._words(aligned), {}
         n_unseen: dict[str, int] = {}  # by column
         for column in self.columns:
-            values = frame[column.name]
+            values = aligned[column.name]
             if column.kind is Kind.CATEGORY or column.kind is Kind.ORDINAL:
                 codes = _codes(values, column)
-                if not column.is_open and (unseen := int(((codes == 0) & values.notna()).sum())):
+                if not column.is_open and (unseen := _n_present(values, codes == 0)):
                     n_unseen[column.name] = unseen
             if column.kind is Kind.CATEGORY:
                 categorical.append(codes)
@@ -116,18 +125,18 @@ class Schema:
         if n_unseen:
             warnings.warn(f"categories that training did not see, in rows by column: {n_unseen}", stacklevel=2)
         return Inputs(
-            np.stack(numeric, axis=1) if numeric else np.empty((n_rows, 0), np.float32),
-            np.stack(categorical, axis=1) if categorical else np.empty((n_rows, 0), np.int32),
+            _beside(numeric, len(frame), np.float32),
+            _beside(categorical, len(frame), np.int32),
             self.cardinalities,
         )
 
-    def _words(self, frame: pd.DataFrame) -> dict[str, dict[str, NDArray[np.float32]]]:
+    def _words(self, aligned: Mapping[str, pd.Series]) -> dict[str, dict[str, NDArray[np.float32]]]:
         """The numbers of each text by the word, "" for all of them."""
         words: dict[str, list[str]] = {}
         for column in self.columns:
             if column.kind is Kind.TEXT:
                 words.setdefault(column.name, []).extend([column.part] if column.part else [])
-        counted = {name: word_counts(frame[name], own).T for name, own in words.items()}
+        counted = {name: word_counts(aligned[name], own).T for name, own in words.items()}
         return {name: dict(zip(["", *words[name]], numbers, strict=True)) for name, numbers in counted.items()}
 
     def decode(self, inputs: Inputs) -> pd.DataFrame:
@@ -158,36 +167,38 @@ class Schema:
 
         Dates are days since 1970 in UTC. A missing category is "".
         """
-        frame = self._aligned(to_frame(table))
+        aligned = self._aligned(to_frame(table))
         plain: dict[str, NDArray[Any]] = {}
         for column in self.columns:
             if column.kind in (Kind.CATEGORY, Kind.ORDINAL):
-                codes, levels = factorize(frame[column.name], column.name, frozenset(column.levels))
+                codes, levels = factorize(aligned[column.name], column.name, column.code_of)
                 plain[column.name] = np.array([*levels, ""], dtype=object)[codes]  # code -1 is missing
             else:
-                plain[column.name] = column.read(frame[column.name])
+                plain[column.name] = column.read(aligned[column.name])
         return plain
 
-    def _aligned(self, frame: pd.DataFrame) -> pd.DataFrame:
-        needed = {column.name for column in self.columns}
-        by_name = has_names(frame) and (self.named or needed <= set(column_names(frame)) <= set(self.names))
-        if not by_name:
+    def _aligned(self, frame: pd.DataFrame) -> dict[str, pd.Series]:
+        """The columns of a table by their names in the training table."""
+        known, needed = set(self.names), {column.name for column in self.columns}
+        names = column_names(frame) if has_names(frame) else None
+        if names is None or not (self.named or needed <= set(names) <= known):
             if frame.shape[1] != len(self.names):
                 raise DataError(
                     f"X has {frame.shape[1]} features, but raytabdl is expecting {len(self.names)} features as input"
                 )
-            return frame.set_axis(list(self.names), axis=1)
-        frame = frame.set_axis(column_names(frame), axis=1)
-        missing = [name for name in self.names if name not in frame.columns and name not in self.dropped]
+            names = list(self.names)
+        given = set(names)
+        missing = [name for name in self.names if name not in given and name not in self.dropped]
         if missing:
             raise DataError(
                 f"columns missing from the table: {missing}; the model was fitted with {list(self.names)}, "
-                f"this table has {list(frame.columns)}"
+                f"this table has {names}"
             )
-        extra = [name for name in frame.columns if name not in self.names]
+        extra = [name for name in names if name not in known]
         if extra:
             warnings.warn(f"columns that the model does not know are ignored: {extra}", stacklevel=3)
-        return frame
+        # In order: to rename the columns of a frame takes as long as to encode a row, and to look them up even longer.
+        return {name: values for name, (_, values) in zip(names, frame.items(), strict=True)}
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -228,12 +239,25 @@ class Schema:
 def _numbers(read: NDArray[np.float64], column: Column) -> NDArray[np.float32]:
     if column.part:
         read = date_part(read, column.part)
-    read = np.where(np.isinf(read), np.nan, np.clip(read, -LARGEST, LARGEST))
+    read = np.where(np.isinf(read), np.nan, np.minimum(np.maximum(read, -LARGEST), LARGEST))
     return np.asarray(read - column.origin, np.float32)
 
 
 def _codes(values: pd.Series, column: Column) -> NDArray[np.int32]:
-    code_of = {level: code for code, level in enumerate(column.levels, start=1)}
+    code_of = column.code_of
     codes, levels = factorize(values, column.name, code_of)
     table = np.array([*(code_of.get(level, 0) for level in levels), code_of.get(MISSING, 0)], dtype=np.int32)
     return table[codes]
+
+
+def _n_present(values: pd.Series, rows: NDArray[np.bool_]) -> int:
+    """How many of some rows have a value."""
+    return int((rows & values.notna().to_numpy()).sum()) if rows.any() else 0
+
+
+def _beside(columns: Sequence[NDArray[N]], n_rows: int, dtype: type[N]) -> NDArray[N]:
+    """The columns as a matrix, (n_rows, number of columns)."""
+    table = np.empty((n_rows, len(columns)), dtype)
+    for place, column in enumerate(columns):
+        table[:, place] = column
+    return table

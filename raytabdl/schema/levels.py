@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import numbers
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ MISSING = "\0missing"
 
 _MAX_LEVEL_LENGTH = 256
 
+_FEW_ROWS = 16
+"""Rows that a dictionary tells apart: pandas has to be called for it, which takes as long as dozens of rows do."""
+
 
 def factorize(
     values: pd.Series, name: str, known: Container[str] = frozenset()
@@ -31,13 +34,31 @@ def factorize(
     change of dtype. Two codes may share a level; ``known`` are the levels of training.
     """
     try:
-        codes, uniques = pd.factorize(values, use_na_sentinel=True)
+        codes, uniques = _told_apart(values)
     except (TypeError, NotImplementedError) as error:
         raise DataError(
             f"column {name!r} of dtype {values.dtype} holds values that are neither numbers nor categories ({error}): "
             "spread them over columns of their own"
         ) from error
     return codes, [_known_level(value, known) for value in uniques]
+
+
+def _told_apart(values: pd.Series) -> tuple[NDArray[np.intp], Iterable[Any]]:
+    """The code of each row, -1 where missing, and the value of each code, in the order of their first rows."""
+    if len(values) > _FEW_ROWS:
+        return pd.factorize(values, use_na_sentinel=True)
+    places: dict[Any, int] = {}
+    cells = zip(_cells(values), values.array.isna().tolist(), strict=True)
+    codes = [-1 if is_missing else places.setdefault(cell, len(places)) for cell, is_missing in cells]
+    return np.array(codes, np.intp), places
+
+
+def _cells(values: pd.Series) -> Iterable[Any]:
+    """The values as Python has them, as ``pandas.factorize`` gives them."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return values
+    cells = (values.array[row] for row in range(len(values)))  # an iteration looks at all of the categories
+    return (cell.item() if isinstance(cell, np.generic) else cell for cell in cells)
 
 
 def _known_level(value: Any, known: Container[str]) -> str:
