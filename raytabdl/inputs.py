@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ Array = NDArray[np.float64] | NDArray[np.float32]
 Rows = NDArray[np.int64]
 Weights = NDArray[np.float64] | None
 """How much each row counts, of shape (n,); None where all count the same."""
+
+M = TypeVar("M")
 
 
 class TaskType(Enum):
@@ -53,6 +55,7 @@ class Inputs:
     categorical: NDArray[np.int32]
     cardinalities: tuple[int, ...]
     weights: Weights = None
+    _made: dict[Callable[[Inputs], Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.numeric)
@@ -64,6 +67,15 @@ class Inputs:
     @property
     def n_bytes(self) -> int:
         return self.numeric.nbytes + self.categorical.nbytes
+
+    def once(self, make: Callable[[Inputs], M]) -> M:
+        """What a function makes of the rows, made when it is asked for first: models of one kind share it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast(M, self._made[make])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_made": {}}
 
     def take(self, rows: Rows) -> Inputs:
         """The given rows, copied."""

@@ -137,7 +137,7 @@ class CatBoost(Classic):
 
     def _of_rounds(self, X: Inputs, first: int, end: int) -> Scores:
         scores: Scores = self.model_.predict(
-            pool_of(X, None),
+            X.once(pool_of),
             prediction_type="RawFormulaVal",
             ntree_start=first,
             ntree_end=end,
@@ -171,7 +171,7 @@ class CatBoost(Classic):
         return self._folder
 
 
-def pool_of(X: Inputs, y: Array | None) -> Any:
+def pool_of(X: Inputs, y: Array | None = None) -> Any:
     """Numbers and categories apart, which spares CatBoost a walk over Python objects for the numbers."""
     import catboost
 

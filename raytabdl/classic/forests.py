@@ -1,4 +1,4 @@
-"""Forests of scikit-learn's trees, kept as plain arrays."""
+"""Forests of scikit-learn's trees."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from raytabdl.classic.trees import Trees
 from raytabdl.component import Choice, Classic, Integer, Real, Space
 from raytabdl.inputs import Array, Inputs, Target
 from raytabdl.persistence import read_arrays, write_arrays
@@ -15,15 +16,11 @@ from raytabdl.persistence import read_arrays, write_arrays
 BELOW_ALL = np.float32(-1e31)
 """What stands for a missing number: less than any that a schema gives."""
 
-_FIELDS = ("feature", "threshold", "left", "right", "value")
-
 
 class RandomForest(Classic):
     """Averaged randomised trees; iterations are trees.
 
     Each tree has a seed of its own, so a forest that is grown in steps is the one that is grown at once.
-    After the fit a tree is five arrays (feature, threshold, children, value), which need neither pickle
-    nor the same version of scikit-learn to be read.
     """
 
     name: ClassVar[str] = "random_forest"
@@ -50,7 +47,7 @@ class RandomForest(Classic):
         self.max_features = max_features
         self.min_samples_leaf = min_samples_leaf
         self.bootstrap = bootstrap
-        self.trees_: list[dict[str, NDArray[Any]]] = []
+        self.trees_: Trees | None = None
         self._is_growing = False
         self._predicted: tuple[Inputs, int, NDArray[np.float64]] | None = None
 
@@ -60,8 +57,9 @@ class RandomForest(Classic):
         self._is_growing = True
         matrix = _matrix(X)
         cls = DecisionTreeClassifier if self.target.task_type.is_classification else DecisionTreeRegressor
-        while len(self.trees_) < n_iterations:
-            rng = np.random.default_rng([self.seed, len(self.trees_)])
+        parts = [] if self.trees_ is None else [self.trees_]
+        for i in range(sum(map(len, parts)), n_iterations):
+            rng = np.random.default_rng([self.seed, i])
             weights = X.weights
             if self.bootstrap:
                 counts = np.bincount(rng.integers(len(y), size=len(y)), minlength=len(y)).astype(np.float64)
@@ -73,35 +71,29 @@ class RandomForest(Classic):
                 random_state=int(rng.integers(2**31)),
             )
             tree.fit(matrix, y, sample_weight=weights, check_input=False)
-            self.trees_.append(self._arrays(tree))
+            parts.append(self._grown(tree))
+        self.trees_ = Trees.joined(parts)
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
+        assert self.trees_ is not None
         n_iterations = min(n_iterations, len(self.trees_))
         done, total = 0, np.zeros((len(X), max(1, self.target.n_classes)))
         if self._predicted is not None and self._predicted[0] is X and self._predicted[1] <= n_iterations:
             _, done, total = self._predicted
-        matrix = _matrix(X)
-        for tree in self.trees_[done:n_iterations]:
-            total = total + _leaf_values(tree, matrix)
+        total = total + self.trees_.sums(X.once(_matrix), done, n_iterations)
         if self._is_growing:  # a forest that only predicts would keep the user's rows
             self._predicted = (X, n_iterations, total)
         mean = total / n_iterations
         return mean if self.target.task_type.is_classification else mean[:, 0]
 
     def save(self, folder: Path) -> None:
-        sizes = np.array([len(tree["feature"]) for tree in self.trees_], np.int64)
-        stacked = {field: np.concatenate([tree[field] for tree in self.trees_]) for field in _FIELDS}
-        write_arrays(folder / "forest.safetensors", {"sizes": sizes, **stacked})
+        assert self.trees_ is not None
+        write_arrays(folder / "forest.safetensors", self.trees_.state())
 
     def load(self, folder: Path) -> None:
-        arrays = read_arrays(folder / "forest.safetensors")
-        ends = np.cumsum(arrays["sizes"])
-        self.trees_ = [
-            {field: arrays[field][start:end] for field in _FIELDS}
-            for start, end in zip(ends - arrays["sizes"], ends, strict=True)
-        ]
+        self.trees_ = Trees.restored(read_arrays(folder / "forest.safetensors"))
 
-    def _arrays(self, tree: Any) -> dict[str, NDArray[Any]]:
+    def _grown(self, tree: Any) -> Trees:
         grown = tree.tree_
         values = grown.value[:, 0, :]
         if self.target.task_type.is_classification:
@@ -109,13 +101,16 @@ class RandomForest(Classic):
             shares = np.zeros((len(values), self.target.n_classes), np.float32)
             shares[:, tree.classes_.astype(np.int64)] = values / values.sum(axis=1, keepdims=True)
             values = shares
-        return {
-            "feature": grown.feature.astype(np.int32),
-            "threshold": _rounded_down(grown.threshold),
-            "left": grown.children_left.astype(np.int32),
-            "right": grown.children_right.astype(np.int32),
-            "value": values,
-        }
+        return Trees.restored(
+            {
+                "sizes": np.array([len(values)]),
+                "feature": grown.feature.astype(np.int32),
+                "threshold": _rounded_down(grown.threshold),
+                "left": grown.children_left,
+                "right": grown.children_right,
+                "value": values,
+            }
+        )
 
 
 class ExtraTrees(RandomForest):
@@ -159,18 +154,3 @@ def _matrix(X: Inputs) -> NDArray[np.float32]:
     """Numbers first, then codes; a missing number lies below all others, so that a split can part it from them."""
     numbers = np.where(np.isnan(X.numeric), BELOW_ALL, X.numeric)
     return np.concatenate([numbers, X.categorical.astype(np.float32)], axis=1)
-
-
-def _leaf_values(tree: dict[str, NDArray[Any]], matrix: NDArray[np.float32]) -> NDArray[np.floating]:
-    """The value of the leaf that each row falls into: all rows walk down the tree together."""
-    node = np.zeros(len(matrix), np.int32)
-    active = np.arange(len(matrix))
-    left, right, feature, threshold = tree["left"], tree["right"], tree["feature"], tree["threshold"]
-    active = active[left[node] >= 0]
-    while len(active):
-        here = node[active]
-        goes_left = matrix[active, feature[here]] <= threshold[here]
-        below = np.where(goes_left, left[here], right[here])
-        node[active] = below
-        active = active[left[below] >= 0]
-    return tree["value"][node]

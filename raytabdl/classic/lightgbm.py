@@ -134,7 +134,11 @@ class LightGBM(Classic):
 
     def _of_rounds(self, X: Inputs, first: int, end: int) -> Scores:
         scores: Scores = self.booster_.predict(
-            _matrix(X), start_iteration=first, num_iteration=end - first, raw_score=True, num_threads=self.n_threads
+            X.once(_matrix),
+            start_iteration=first,
+            num_iteration=end - first,
+            raw_score=True,
+            num_threads=self.n_threads,
         )
         return scores
 

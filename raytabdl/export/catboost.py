@@ -114,7 +114,7 @@ def _categorical_answers(g: Graph, model: Any, grid: Grid, at: list[tuple[int, i
             f"a split of it looks at {size} combinations of levels, and a table may have {_MAX_TABLE}; columns with "
             "fewer levels, or max_ctr_complexity=1, make smaller ones"
         )
-    leaves = np.asarray(model.calc_leaf_indexes(pool_of(grid.rows(rows.d_num, rows.cardinalities), None)), np.int64)
+    leaves = np.asarray(model.calc_leaf_indexes(pool_of(grid.rows(rows.d_num, rows.cardinalities))), np.int64)
     trees, depths = np.array(at).T
     answers = (leaves[:, trees] >> depths & 1).astype(np.float64)
     return g.op("Gather", g.constant(answers), grid.place(g, rows))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from raytabdl.classic.forests import BELOW_ALL
+from raytabdl.classic.trees import Trees
 from raytabdl.export.graph import EncodedRows, Graph, Value
 
 _LESS_OR_EQUAL, _IN_SET = 0, 6
@@ -55,7 +56,7 @@ def forest_values(g: Graph, model: Any, n_iterations: int, rows: EncodedRows) ->
     """The mean of the trees: shares of classes (n, n_classes), or values (n, 1)."""
     missing = g.op("IsNaN", rows.numeric)
     numeric = g.double(g.op("Where", missing, g.constant(BELOW_ALL), rows.numeric))
-    trees = [_forest_tree(tree) for tree in model.trees_[:n_iterations]]
+    trees = [_forest_tree(model.trees_, i) for i in range(min(n_iterations, len(model.trees_)))]
     leaves = _leaf_values(g, trees, g.concat([numeric, g.double(rows.categorical)]))
     return g.op("ReduceMean", leaves, g.integers([1]), keepdims=0)
 
@@ -137,21 +138,23 @@ def _lightgbm_tree(entries: dict[str, str]) -> Tree:
     )
 
 
-def _forest_tree(tree: dict[str, NDArray[Any]]) -> Tree:
-    """Splits and leaves, which share one numbering there, apart."""
-    is_leaf = tree["left"] < 0
+def _forest_tree(trees: Trees, i: int) -> Tree:
+    """Splits and leaves of a tree, which share one numbering there, apart."""
+    begin, end = trees.roots[i : i + 2]
+    children, values = trees.children[begin:end] - begin, trees.value[begin:end].astype(np.float64)
+    is_leaf = children[:, 0] == np.arange(end - begin)
     if is_leaf[0]:
-        return _stump(tree["value"].astype(np.float64))
+        return _stump(values)
     place = np.where(is_leaf, ~(np.cumsum(is_leaf) - 1), np.cumsum(~is_leaf) - 1)
     splits = ~is_leaf
     return Tree(
-        feature=tree["feature"][splits],
-        threshold=tree["threshold"][splits],
+        feature=trees.feature[begin:end][splits],
+        threshold=trees.threshold[begin:end][splits],
         mode=np.full(splits.sum(), _LESS_OR_EQUAL),
         is_yes_if_missing=np.zeros(splits.sum(), np.int64),
-        left=place[tree["left"][splits]],
-        right=place[tree["right"][splits]],
-        values=tree["value"][is_leaf].astype(np.float64),
+        left=place[children[splits, 0]],
+        right=place[children[splits, 1]],
+        values=values[is_leaf],
     )
 
 
