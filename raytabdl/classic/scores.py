@@ -44,7 +44,10 @@ def predictions_of(raw: Scores, target: Target) -> Array:
     if target.task_type is TaskType.REGRESSION:
         return raw
     if target.task_type is TaskType.BINARY:
-        positive = 0.5 * (1.0 + np.tanh(0.5 * raw))  # the logistic function, which does not overflow this way
-        return np.stack([1 - positive, positive], axis=1)
+        probabilities = np.empty((len(raw), 2))
+        # The logistic function, which does not overflow this way.
+        probabilities[:, 1] = 0.5 * (1.0 + np.tanh(0.5 * raw))
+        probabilities[:, 0] = 1 - probabilities[:, 1]
+        return probabilities
     weights: Scores = np.exp(raw - raw.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))

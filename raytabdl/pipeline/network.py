@@ -318,9 +318,10 @@ def _unlabelled(label: str, tensors: Mapping[str, Tensor]) -> list[dict[str, Ten
 
 def _as_tensors(numbers: NDArray[np.float32], codes: NDArray[Any]) -> tuple[Tensor, Tensor]:
     """The same memory where it can be."""
+    device = _device()
     return (
-        torch.from_numpy(np.ascontiguousarray(numbers)).to(_device()),
-        torch.from_numpy(codes.astype(np.int64, copy=False)).to(_device()),
+        torch.from_numpy(np.ascontiguousarray(numbers)).to(device),
+        torch.from_numpy(codes.astype(np.int64, copy=False)).to(device),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -139,12 +140,17 @@ class QuantileScaler(Scaler):
     def transform(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         from scipy.special import ndtri
 
-        levels = np.linspace(0, 1, len(self.quantiles_))
+        levels = _levels(len(self.quantiles_))
         result = np.empty_like(X)
         for column, quantiles in enumerate(self.quantiles_.T):
             ranks = np.interp(X[:, column], quantiles, levels)  # nan stays nan
-            result[:, column] = ndtri(np.clip(ranks, 1e-4, 1 - 1e-4))
+            result[:, column] = ndtri(np.minimum(np.maximum(ranks, 1e-4), 1 - 1e-4))
         return result
+
+
+@cache
+def _levels(n_quantiles: int) -> NDArray[np.float64]:
+    return np.linspace(0, 1, n_quantiles)
 
 
 def sample_rows(X: NDArray[np.float32], rng: np.random.Generator, n_rows: int = MAX_FIT_ROWS) -> NDArray[np.float32]:

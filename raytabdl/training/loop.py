@@ -232,13 +232,15 @@ class Training:
 def predict(network: nn.Module, x_num: Tensor, x_cat: Tensor, batch_size: int = 4096) -> Tensor:
     """The outputs of the network for all rows, in evaluation mode; its mode is left as it was."""
     was_training = network.training
-    network.eval()
+    if was_training:  # to go over all modules takes as long as to predict a row
+        network.eval()
     try:
         with torch.inference_mode():
-            batches = zip(torch.split(x_num, batch_size), torch.split(x_cat, batch_size), strict=True)
-            return torch.cat([network(batch_num, batch_cat) for batch_num, batch_cat in batches])
+            batches = [slice(begin, begin + batch_size) for begin in range(0, max(1, len(x_num)), batch_size)]
+            return torch.cat([network(x_num[batch], x_cat[batch]) for batch in batches])
     finally:
-        network.train(was_training)
+        if was_training:
+            network.train()
 
 
 def batches(data: TrainingData, sizes: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
