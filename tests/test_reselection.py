@@ -46,8 +46,12 @@ class Sleeper(NearestNeighbours):
     row_seconds: ClassVar[float] = 0.0
 
     def predict(self, X: Inputs, n_iterations: int) -> Array:
-        time.sleep(self.seconds + len(X) * self.row_seconds)
+        X.once(self._sleep)
         return super().predict(X, n_iterations)
+
+    def _sleep(self, X: Inputs) -> None:
+        """What is made once of the rows of a call counts each time that a call is measured."""
+        time.sleep(self.seconds + len(X) * self.row_seconds)
 
 
 CHOICES = Choices(networks=(), classic=(NearestNeighbours, Linear, Sleeper))
